@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// One dialect for every target: language mode 6 (data races are errors), existentials are visible, a warning is an error.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let hashTrees: Target.Dependency = .product(name: "HashTreeCollections", package: "swift-collections")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+/// The libraries from the ground up: a target imports only what stands above it (Documentation/architecture.md).
+let libraries: [Target] = [
+  .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+  .target(name: "CSystem"),
+  .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: settings),
+  .target(name: "OVSDB", dependencies: ["JSON"], swiftSettings: settings),
+  .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
+  .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CSystem", crypto], swiftSettings: settings),
+  .target(name: "Monitoring", dependencies: ["JSON", "OVSDB", "Engine", hashTrees, deques], swiftSettings: settings),
+  .target(name: "Streams", dependencies: ["CSystem", nioCore, nioPosix, logging], swiftSettings: settings),
+  .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
+  .target(name: "Daemon", dependencies: ["CSystem", logging, nioCore, nioPosix], swiftSettings: settings),
+  .target(
+    name: "Control", dependencies: ["JSON", "JSONRPC", "Streams", "Daemon", nioCore, nioPosix, logging],
+    swiftSettings: settings),
+  .target(
+    name: "Client", dependencies: ["JSON", "OVSDB", "JSONRPC", "Streams", nioCore, nioPosix, logging],
+    swiftSettings: settings),
+  .target(
+    name: "Server",
+    dependencies: [
+      "JSON", "OVSDB", "Engine", "Journal", "Monitoring", "Streams", "JSONRPC", "Control", "Daemon", "Client",
+      nioCore, nioPosix, deques, logging,
+    ],
+    swiftSettings: settings),
+]
+
+let programs: [Target] = [
+  .executableTarget(name: "ovsdb-server", dependencies: ["Server", "Daemon", "Control"], swiftSettings: settings),
+  .executableTarget(
+    name: "ovsdb-client", dependencies: ["Client", "Daemon", "Control", "Engine", "Journal"], swiftSettings: settings),
+  .executableTarget(
+    name: "ovsdb-tool", dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Daemon"], swiftSettings: settings),
+  .executableTarget(name: "ovs-appctl", dependencies: ["Control", "Daemon"], swiftSettings: settings),
+  .executableTarget(name: "ovsdb-bench", dependencies: ["JSON", "Daemon"], swiftSettings: settings),
+]
+
+let package = Package(
+  name: "swift-ovsdb",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: libraries + programs
+)

@@ -1,0 +1,5 @@
+#include "CSystem.h"
+
+#include <unistd.h>
+
+pid_t csystem_fork(void) { return fork(); }
