@@ -19,15 +19,15 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 /// The libraries from the ground up: a target imports only what stands above it (Documentation/architecture.md).
 let libraries: [Target] = [
   .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
-  .target(name: "CSystem"),
+  .target(name: "CPosixShims"),
   .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: settings),
   .target(name: "OVSDB", dependencies: ["JSON"], swiftSettings: settings),
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
-  .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CSystem", crypto], swiftSettings: settings),
+  .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CPosixShims", crypto], swiftSettings: settings),
   .target(name: "Monitoring", dependencies: ["JSON", "OVSDB", "Engine", hashTrees, deques], swiftSettings: settings),
-  .target(name: "Streams", dependencies: ["CSystem", nioCore, nioPosix, logging], swiftSettings: settings),
+  .target(name: "Streams", dependencies: ["CPosixShims", nioCore, nioPosix, logging], swiftSettings: settings),
   .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
-  .target(name: "Daemon", dependencies: ["CSystem", logging, nioCore, nioPosix], swiftSettings: settings),
+  .target(name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioPosix], swiftSettings: settings),
   .target(
     name: "Control", dependencies: ["JSON", "JSONRPC", "Streams", "Daemon", nioCore, nioPosix, logging],
     swiftSettings: settings),

@@ -1,5 +1,0 @@
-#include "CSystem.h"
-
-#include <unistd.h>
-
-pid_t csystem_fork(void) { return fork(); }
