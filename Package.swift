@@ -53,6 +53,10 @@ let programs: [Target] = [
   .executableTarget(name: "ovsdb-bench", dependencies: ["JSON", "Daemon"], swiftSettings: settings),
 ]
 
+let tests: [Target] = [
+  .testTarget(name: "JournalTests", dependencies: ["Journal", "CPosixShims"], swiftSettings: settings)
+]
+
 let package = Package(
   name: "swift-ovsdb",
   dependencies: [
@@ -61,5 +65,5 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
-  targets: libraries + programs
+  targets: libraries + programs + tests
 )

@@ -1,5 +1,13 @@
+#define _GNU_SOURCE
 #include "CPosixShims.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 pid_t posix_shim_fork(void) { return fork(); }
+
+int posix_shim_lock_description(int descriptor)
+{
+    struct flock request = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    return fcntl(descriptor, F_OFD_SETLK, &request);
+}

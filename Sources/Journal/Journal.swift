@@ -1,1 +1,20 @@
-// Journal
+// SPDX-License-Identifier: Apache-2.0
+//
+// The log file on disk: records, recovery, locking, compaction, and what ovsdb-tool does to files.
+//
+// The bytes, from the ground up:
+//   FileSystem.swift      every system call this target makes, in one value that a test can replace
+//   LogError.swift        what goes wrong with a file, in the words users know
+//   RecordHeader.swift    the format of a record (the specification of the bytes is there)
+//   RecordReader.swift    records out of a file, one after the other
+//   RecordScan.swift      records behind damage
+//   FileLock.swift        who may write
+//   LogFile.swift         one open file: load, append, flush, sync
+//   LogReplacement.swift  a new file put in the place of the old one while the old one still grows
+//   CompactionSchedule.swift  when a file is worth compacting
+//
+// What always holds:
+//   (1) Bytes of the file before `size` form whole records; whatever stands behind is cut off before the next write.
+//   (2) A file whose damage is followed by good records is never opened for writing, so nothing good is ever cut off.
+//   (3) A record counts as written when the kernel took all of it; otherwise nothing of it stays in the file.
+//   (4) After a failed sync nothing more is appended: the kernel may have dropped what came before. A replacement heals.

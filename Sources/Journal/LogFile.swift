@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One open database file: load it, then append to it. The owner of a database has one and is its only caller; what
+// other threads may do goes through the values handed out here (`SyncTarget`, LogReplacement.swift).
+//
+//     create ──────────────────────────────▶ writable ──▶ append… flush… (truncates what a failed write left)
+//     open ──▶ load(each record) ──▶ clean ────▶ │ ▲
+//                   │                torn ───────┘ └── finish(replacement)
+//                   └──▶ damage inside, unreadable: thrown; the file is not opened
+
+import Glibc
+import Synchronization
+
+/// A database file open for writing, with its lock.
+package final class LogFile {
+  /// How a load ended.
+  package enum Recovery: Hashable, Sendable {
+    /// Every byte of the file belongs to a record that was applied.
+    case clean
+    /// The last `excess` bytes are no good and nothing good stands behind them: what a crash or a full disk leaves.
+    /// Everything before was applied; the next write cuts them off first.
+    case torn(LogError, excess: Int)
+  }
+
+  /// The file's name as the user gave it.
+  package let path: String
+  /// The name that stands for the file itself: absolute, symbolic links followed.
+  let resolvedPath: String
+  package let kind: FileKind
+  let fileSystem: FileSystem
+  private let lock: FileLock
+
+  private(set) var descriptor: Descriptor
+  /// Shared with those who sync and those who replace.
+  private(set) var shared: SharedState
+
+  /// Bytes of whole records. Invariant: everything before is good; everything behind is cut off before the next write.
+  package private(set) var size = 0
+  /// Records in the file, the schema included.
+  package private(set) var recordCount = 0
+  /// What `size` was after the first two records: schema and snapshot. Nil while there are fewer.
+  package private(set) var baseSize: Int?
+  /// True when something may stand behind `size`.
+  private var hasExcess = false
+
+  /// Framed records that wait for `flush`.
+  private var pending: [UInt8] = []
+  /// Where each of them ends.
+  private var pendingEnds: [Int] = []
+
+  /// Capacity that `pending` keeps between flushes; a single larger record gives its memory back.
+  private static let pendingKeptByteCount = 1 << 20
+
+  private init(path: String, kind: FileKind, lock: FileLock, descriptor: Descriptor, fileSystem: FileSystem) {
+    self.path = path
+    self.resolvedPath = fileSystem.absolute(path)
+    self.kind = kind
+    self.lock = lock
+    self.descriptor = descriptor
+    self.fileSystem = fileSystem
+    self.shared = SharedState()
+  }
+
+  // MARK: - Create, open, load
+
+  /// Makes a new file, which must not exist, with mode 0660 as far as the umask allows. It is empty until the first
+  /// `flush`; `persistCreation` completes it.
+  ///
+  /// - Throws: `failed to lock lockfile`, `create failed`.
+  package static func create(
+    path: String, kind: FileKind = .standalone, fileSystem: FileSystem = .system
+  ) throws(LogError) -> LogFile {
+    let lock = try FileLock(database: path, fileSystem: fileSystem)
+    do {
+      let number = try fileSystem.open(fileSystem.resolved(path), O_RDWR | O_CREAT | O_EXCL, 0o660)
+      return LogFile(
+        path: path, kind: kind, lock: lock, descriptor: Descriptor(number, fileSystem), fileSystem: fileSystem)
+    } catch {
+      throw LogError.failed(path, "create failed", error)
+    }
+  }
+
+  /// Writes what is pending to a file just created and puts file and name on stable storage. On failure the file is
+  /// removed again, so that no husk stands in the way of the next attempt.
+  package func persistCreation() throws(LogError) {
+    do throws(LogError) {
+      try flush()
+      do throws(SystemError) {
+        try fileSystem.sync(descriptor.number)
+        try fileSystem.syncDirectory(of: resolvedPath)
+      } catch {
+        throw LogError.failed(path, "sync failed", error)
+      }
+    } catch {
+      do throws(SystemError) {
+        try fileSystem.remove(resolvedPath)
+      } catch let removal {
+        throw LogError(
+          error.tag, "\(error.message); and removing the incomplete file failed", ioError: removal.text,
+          code: error.code)
+      }
+      throw error
+    }
+  }
+
+  /// Opens and locks an existing file. It must be loaded before anything is appended.
+  ///
+  /// - Throws: As `FileLock` and `RecordReader` do.
+  package static func open(
+    path: String, accepting kinds: Set<FileKind> = [.standalone], fileSystem: FileSystem = .system
+  ) throws(LogError) -> Loader {
+    let lock = try FileLock(database: path, fileSystem: fileSystem)
+    let descriptor: Descriptor
+    do {
+      descriptor = Descriptor(try fileSystem.open(path, O_RDWR, 0), fileSystem)
+    } catch {
+      throw LogError.failed(path, "open failed", error)
+    }
+    let reader = try RecordReader(descriptor, path: path, accepting: kinds)
+    let log = LogFile(path: path, kind: reader.kind, lock: lock, descriptor: descriptor, fileSystem: fileSystem)
+    return Loader(log: log, reader: reader)
+  }
+
+  /// An open file whose records are still to be read. Consumed by loading, so that nobody can write before.
+  package struct Loader: ~Copyable {
+    private let log: LogFile
+    private var reader: RecordReader
+
+    fileprivate init(log: LogFile, reader: consuming RecordReader) {
+      self.log = log
+      self.reader = reader
+    }
+
+    package var kind: FileKind { log.kind }
+
+    /// Gives every record to `body` in order; an error that `body` throws counts as damage of that record.
+    ///
+    /// - Returns: The file, ready to be written, and how its end was found.
+    /// - Throws: The error of record 0; a system's error; any error at all when good records stand behind the bad one,
+    ///   with their number: a write would discard them.
+    package consuming func load(
+      _ body: (Record) throws(LogError) -> Void
+    ) throws(LogError) -> (log: LogFile, recovery: Recovery) {
+      while true {
+        let start = reader.position
+        let index = reader.index
+        var end: Int?
+        do {
+          guard let record = try reader.next() else {
+            return (log, .clean)
+          }
+          end = record.end
+          try body(record)
+          log.noteRecord(end: record.end)
+        } catch {
+          if index == 0 || error.code != nil { throw error }
+          try refuseIfGoodRecordsFollow(error, index: index, start: start, from: end ?? start + 1)
+          return (log, .torn(error, excess: try log.noteExcess()))
+        }
+      }
+    }
+
+    private func refuseIfGoodRecordsFollow(
+      _ cause: LogError, index: Int, start: Int, from position: Int
+    ) throws(LogError) {
+      var scan = try RecordScan(reader.descriptor, path: log.path, kind: log.kind)
+      let count = try scan.count(from: position)
+      if count == 0 && !scan.isIncomplete { return }
+      throw LogError.damagedInside(
+        log.path, record: index, offset: start, cause: cause, goodRecordsBehind: count)
+    }
+  }
+
+  /// A record that ends at `end` is in the file and good.
+  private func noteRecord(end: Int) {
+    size = end
+    recordCount += 1
+    if recordCount == 2 { baseSize = end }
+    shared.readableSize.store(end, ordering: .releasing)
+  }
+
+  /// Something stands behind the last good record; returns how many bytes.
+  private func noteExcess() throws(LogError) -> Int {
+    hasExcess = true
+    do {
+      return try fileSystem.status(descriptor.number).size - size
+    } catch {
+      throw LogError.failed(path, "read error", error)
+    }
+  }
+
+  // MARK: - Append
+
+  /// Frames a record. It is in the file after the next `flush`.
+  ///
+  /// - Parameter data: One JSON object without a final newline.
+  package func append(_ data: UnsafeRawBufferPointer) {
+    RecordHeader.frame(data, kind: kind, into: &pending)
+    pendingEnds.append(pending.count)
+  }
+
+  package func append(_ data: [UInt8]) { data.withUnsafeBytes { append($0) } }
+
+  package var hasPending: Bool { !pendingEnds.isEmpty }
+
+  /// Forgets what waits for `flush`.
+  package func discardPending() {
+    pendingEnds.removeAll(keepingCapacity: true)
+    if pending.capacity > Self.pendingKeptByteCount {
+      pending = []
+    } else {
+      pending.removeAll(keepingCapacity: true)
+    }
+  }
+
+  /// Hands everything pending to the kernel, with one write where the kernel takes it whole.
+  ///
+  /// - Throws: `write failed`, with the file cut back to what it was and the records still pending: flush again, or
+  ///   `discardPending`. The error of an earlier failed sync, until a replacement took the file's place.
+  package func flush() throws(LogError) {
+    guard hasPending else { return }
+    if let failure = shared.failure { throw failure }
+    try cutExcess()
+    do throws(SystemError) {
+      try pending.withUnsafeBufferPointer { bytes throws(SystemError) in
+        try descriptor.writeAll(UnsafeRawBufferPointer(bytes), at: size)
+      }
+    } catch {
+      hasExcess = true
+      let report = LogError.failed(path, "write failed", error)
+      // A cut that fails is made up for before the next write; until then readers find a torn tail, which they know.
+      do throws(LogError) { try cutExcess() } catch let cut {
+        throw LogError(
+          .io, "\(path): write failed (\(error.text)), and cutting the file back to \(size) bytes", ioError: cut.ioError,
+          code: error.code)
+      }
+      throw report
+    }
+    let start = size
+    for end in pendingEnds { noteRecord(end: start + end) }
+    discardPending()
+  }
+
+  private func cutExcess() throws(LogError) {
+    guard hasExcess else { return }
+    do {
+      try fileSystem.truncate(descriptor.number, size)
+      hasExcess = false
+    } catch {
+      throw LogError.failed(path, "cannot truncate to length \(size)", error)
+    }
+  }
+
+  // MARK: - Sync
+
+  /// What another thread needs to put everything on stable storage that was flushed when this was asked for.
+  package var syncTarget: SyncTarget { SyncTarget(path: path, descriptor: descriptor, shared: shared) }
+
+  /// Takes the place of the old file: `replacement` holds all that it held.
+  func adopt(_ new: Descriptor, size: Int, recordCount: Int, baseSize: Int?) {
+    descriptor = new
+    shared = SharedState()
+    self.size = size
+    self.recordCount = recordCount
+    self.baseSize = baseSize
+    hasExcess = false
+    shared.readableSize.store(size, ordering: .releasing)
+  }
+}
+
+/// What the owner of a file shares with other threads.
+final class SharedState: Sendable {
+  /// Bytes of whole records, for those who copy from the file while it grows.
+  let readableSize = Atomic<Int>(0)
+  private let firstFailure = Mutex<LogError?>(nil)
+
+  /// Set by a sync that failed; never cleared, because nobody can tell what the kernel dropped.
+  var failure: LogError? { firstFailure.withLock { $0 } }
+
+  func fail(_ error: LogError) {
+    firstFailure.withLock { first in
+      if first == nil { first = error }
+    }
+  }
+}
+
+/// Puts a file on stable storage, from any thread and as often as wanted.
+package struct SyncTarget: Sendable {
+  fileprivate let path: String
+  fileprivate let descriptor: Descriptor
+  fileprivate let shared: SharedState
+
+  /// Waits until everything flushed before the call is on stable storage.
+  ///
+  /// - Throws: `sync failed`. After that the file takes no more records: the kernel reports a lost page once and then
+  ///   calls it clean, so a later success would prove nothing (fsync(2), NOTES).
+  package func sync() throws(LogError) {
+    if let failure = shared.failure { throw failure }
+    do {
+      try descriptor.fileSystem.syncData(descriptor.number)
+    } catch {
+      let report = LogError.failed(path, "sync failed", error)
+      shared.fail(report)
+      throw report
+    }
+  }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A new file that takes the place of a log while the log goes on. Compaction and conversion are made of it:
+//
+//   1. owner:   log.beginReplacement()             and, at the same moment, takes a snapshot of the database
+//   2. anyone:  append… (schema, the snapshot's rows), then catchUp(): all on stable storage, commits copied so far
+//   3. owner:   log.finish(replacement)            the commits since then, sync, rename, and the new file is the log
+//
+// Until the rename the old file is untouched and open; whatever fails before leaves everything as it was.
+
+import Glibc
+import Synchronization
+
+/// A file `NAME.tmp` that becomes `NAME`.
+///
+/// `@unchecked Sendable`: made by the log's owner, then filled by one thread, then handed back to the owner; the handing
+/// over orders the accesses. What it reads while the owner writes is `SharedState`, which is safe, and bytes of the old
+/// file before `readableSize`, which never change.
+package final class LogReplacement: @unchecked Sendable {
+  /// The new file's name for error messages.
+  private let path: String
+  private let resolvedPath: String
+  private let kind: FileKind
+  private let fileSystem: FileSystem
+
+  fileprivate let descriptor: Descriptor
+  private let old: Descriptor
+  private let oldShared: SharedState
+
+  /// Where in the old file the commits begin that the snapshot does not hold and that are not copied yet.
+  private var copiedPosition: Int
+  fileprivate private(set) var size = 0
+  fileprivate private(set) var ownRecordCount = 0
+  fileprivate private(set) var baseSize: Int?
+  /// Records of the old file when the snapshot was taken.
+  fileprivate let oldRecordCount: Int
+  private var pending: [UInt8] = []
+  private var isInPlace = false
+
+  private static let chunkByteCount = 1 << 18
+
+  fileprivate init(of log: LogFile) throws(LogError) {
+    path = "\(log.path).tmp"
+    resolvedPath = "\(log.resolvedPath).tmp"
+    kind = log.kind
+    fileSystem = log.fileSystem
+    old = log.descriptor
+    oldShared = log.shared
+    copiedPosition = log.size
+    oldRecordCount = log.recordCount
+    do {
+      do {
+        try fileSystem.remove(resolvedPath)
+      } catch where error.code == ENOENT {
+        // The usual case: nothing was left behind.
+      }
+      descriptor = Descriptor(try fileSystem.open(resolvedPath, O_RDWR | O_CREAT | O_EXCL, 0o660), fileSystem)
+    } catch {
+      throw LogError.failed(path, "create failed", error)
+    }
+    try copyAttributes()
+  }
+
+  /// A replacement that is not put in place leaves nothing behind. Failing to remove it is harmless: the next one does.
+  deinit { if !isInPlace { try? fileSystem.remove(resolvedPath) } }
+
+  /// Owner and mode of the old file, as far as the process may: a compaction by root must not lock out a server that
+  /// runs as somebody else. Where the owner cannot be kept the mode is not copied either, as its group bits would then
+  /// speak of another group.
+  private func copyAttributes() throws(LogError) {
+    do {
+      let wanted = try fileSystem.status(old.number)
+      let present = try fileSystem.status(descriptor.number)
+      if (wanted.owner, wanted.group) != (present.owner, present.group) {
+        do {
+          try fileSystem.setOwner(descriptor.number, wanted.owner, wanted.group)
+        } catch where error.code == EPERM {
+          return
+        }
+      }
+      try fileSystem.setMode(descriptor.number, wanted.mode)
+    } catch {
+      throw LogError.failed(path, "create failed", error)
+    }
+  }
+
+  /// Adds a record: first the schema, then the snapshot. Written in pieces, so that memory stays small.
+  package func append(_ data: UnsafeRawBufferPointer) throws(LogError) {
+    RecordHeader.frame(data, kind: kind, into: &pending)
+    ownRecordCount += 1
+    if ownRecordCount == 2 { baseSize = size + pending.count }
+    if pending.count >= Self.chunkByteCount { try writePending() }
+  }
+
+  package func append(_ data: [UInt8]) throws(LogError) {
+    try data.withUnsafeBufferPointer { bytes throws(LogError) in
+      try append(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  /// Copies the commits that the old file took meanwhile and puts everything on stable storage, until little is left
+  /// for the owner to wait for.
+  package func catchUp() throws(LogError) {
+    try writePending()
+    for _ in 0..<8 {
+      let copied = try copyCommits()
+      do {
+        try fileSystem.sync(descriptor.number)
+      } catch {
+        throw LogError.failed(path, "sync failed", error)
+      }
+      if copied < Self.chunkByteCount { break }
+    }
+  }
+
+  /// Appends what the old file took since the last look; returns how many bytes.
+  @discardableResult
+  fileprivate func copyCommits() throws(LogError) -> Int {
+    try writePending()
+    let end = oldShared.readableSize.load(ordering: .acquiring)
+    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunkByteCount, alignment: 16)
+    defer { chunk.deallocate() }
+    let begin = copiedPosition
+    while copiedPosition < end {
+      let part = UnsafeMutableRawBufferPointer(rebasing: chunk[..<min(chunk.count, end - copiedPosition)])
+      try readOld(part)
+      try write(UnsafeRawBufferPointer(part))
+      copiedPosition += part.count
+    }
+    return end - begin
+  }
+
+  /// Fills `part` from the old file at the place to copy next.
+  private func readOld(_ part: UnsafeMutableRawBufferPointer) throws(LogError) {
+    let count: Int
+    do {
+      count = try old.readFully(part, at: copiedPosition)
+    } catch {
+      throw LogError.failed(path, "error reading \(part.count) bytes starting at offset \(copiedPosition)", error)
+    }
+    if count < part.count { throw LogError.cutOff(path, length: part.count, offset: copiedPosition) }
+  }
+
+  private func writePending() throws(LogError) {
+    guard !pending.isEmpty else { return }
+    try pending.withUnsafeBufferPointer { bytes throws(LogError) in
+      try write(UnsafeRawBufferPointer(bytes))
+    }
+    pending.removeAll(keepingCapacity: pending.capacity <= 4 * Self.chunkByteCount)
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) throws(LogError) {
+    do {
+      try descriptor.writeAll(bytes, at: size)
+      size += bytes.count
+    } catch {
+      throw LogError.failed(path, "write failed", error)
+    }
+  }
+
+  /// The last steps, on the owner's thread: after this `NAME` is the new file.
+  fileprivate func putInPlace(of log: LogFile) throws(LogError) {
+    precondition(log.descriptor === old, "the log was replaced by another replacement meanwhile")
+    try copyCommits()
+    do {
+      try fileSystem.sync(descriptor.number)
+      try fileSystem.rename(resolvedPath, log.resolvedPath)
+    } catch {
+      throw LogError.failed(log.path, "rename failed", error)
+    }
+    isInPlace = true
+  }
+}
+
+extension LogFile {
+  /// Starts a replacement that takes over all records flushed so far; those that follow are copied by it.
+  ///
+  /// Nothing may be pending: the snapshot that the caller takes at this moment must hold what the file holds.
+  package func beginReplacement() throws(LogError) -> LogReplacement {
+    precondition(!hasPending, "a replacement begins between commits")
+    return try LogReplacement(of: self)
+  }
+
+  /// Puts the replacement in the place of this file and goes on in it.
+  ///
+  /// - Throws: What failed; then the old file stays and stays open. A directory that cannot be synced is the one
+  ///   exception: the new file is in place and in use, but takes no records until it is replaced again, because a crash
+  ///   could bring the old one back.
+  package func finish(_ replacement: LogReplacement) throws(LogError) {
+    precondition(!hasPending, "a replacement ends between commits")
+    try replacement.putInPlace(of: self)
+    let commitCount = recordCount - replacement.oldRecordCount
+    adopt(
+      replacement.descriptor, size: replacement.size, recordCount: replacement.ownRecordCount + commitCount,
+      baseSize: replacement.baseSize)
+    do {
+      try fileSystem.syncDirectory(of: resolvedPath)
+    } catch {
+      let report = LogError.failed(path, "sync of the directory failed", error)
+      shared.fail(report)
+      throw report
+    }
+  }
+}

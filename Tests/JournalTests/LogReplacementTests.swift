@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Journal
+
+@Suite struct LogReplacementTests {
+  let directory: TemporaryDirectory
+  let script = ScriptedFileSystem()
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private var path: String { directory.file("x.db") }
+
+  private func makeLog(at path: String? = nil) throws -> LogFile {
+    let log = try LogFile.create(path: path ?? self.path, fileSystem: script.fileSystem)
+    for record in [schemaText, "{\"a\":1}", "{\"b\":1}"] { log.append(Array(record.utf8)) }
+    try log.persistCreation()
+    return log
+  }
+
+  private func append(_ text: String, to log: LogFile) throws {
+    log.append(Array(text.utf8))
+    try log.flush()
+  }
+
+  private func fill(_ replacement: LogReplacement) throws(LogError) {
+    try replacement.append(Array(schemaText.utf8))
+    try replacement.append(Array("{\"all\":1}".utf8))
+    try replacement.catchUp()
+  }
+
+  @Test func commitsMadeMeanwhileFollowTheSnapshot() throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try append("{\"n\":1}", to: log)
+    try fill(replacement)
+    try append("{\"n\":2}", to: log)
+    try log.finish(replacement)
+    try append("{\"n\":3}", to: log)
+    let expected = [schemaText, "{\"all\":1}", "{\"n\":1}", "{\"n\":2}", "{\"n\":3}"]
+    #expect(readAll(path).records == expected.map { $0 + "\n" })
+    #expect(log.recordCount == 5)
+    #expect(log.size == (try contents(of: path).count))
+    #expect(log.baseSize == expected.prefix(2).reduce(0) { $0 + framed($1).count })
+    #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+  }
+
+  /// The owner's half of the test below; a thread gets it as a whole.
+  private final class Gate: Sendable { let isDone = Atomic<Bool>(false) }
+
+  @Test func aThreadFillsTheReplacementWhileTheOwnerCommits() throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    let gate = Gate()
+    let failure = Mutex<LogError?>(nil)
+    let thread = Thread {
+      do throws(LogError) {
+        try replacement.append(Array(schemaText.utf8))
+        for number in 0..<2000 {
+          try replacement.append(Array("{\"row\":\(number),\"pad\":\"\(String(repeating: "x", count: 500))\"}".utf8))
+        }
+        try replacement.catchUp()
+      } catch {
+        failure.withLock { $0 = error }
+      }
+      gate.isDone.store(true, ordering: .releasing)
+    }
+    thread.start()
+    var commits = 0
+    while !gate.isDone.load(ordering: .acquiring) || commits < 100 {
+      try append("{\"commit\":\(commits)}", to: log)
+      commits += 1
+    }
+    #expect(failure.withLock { $0 } == nil)
+    try log.finish(replacement)
+    let records = readAll(path).records
+    #expect(records.count == 2001 + commits)
+    #expect(Array(records.dropFirst(2001)) == (0..<commits).map { "{\"commit\":\($0)}\n" })
+    #expect(log.recordCount == records.count)
+  }
+
+  @Test func aLeftoverIsOverwritten() throws {
+    let log = try makeLog()
+    _ = try directory.write(Array("leftover of a crash".utf8), to: "x.db.tmp")
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    try log.finish(replacement)
+    #expect(readAll(path).records.count == 2)
+  }
+
+  @Test func modeIsKept() throws {
+    let log = try makeLog()
+    #expect(chmod(path, 0o604) == 0)
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    try log.finish(replacement)
+    let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    #expect(mode == 0o604)
+  }
+
+  @Test func aSymbolicLinkStaysALink() throws {
+    try FileManager.default.createDirectory(atPath: directory.file("real"), withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "real/y.db")
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    #expect(FileManager.default.fileExists(atPath: directory.file("real/y.db.tmp")))
+    try log.finish(replacement)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: path) == "real/y.db")
+    #expect(readAll(directory.file("real/y.db")).records.count == 2)
+    #expect(FileManager.default.fileExists(atPath: directory.file("real/.y.db.~lock~")))
+  }
+
+  /// Every system call of a replacement fails once: the old file is untouched, open, and takes the next commit.
+  @Test(arguments: [ScriptedFileSystem.Call.open, .remove, .write, .sync, .rename, .setMode])
+  func whateverFailsTheOldFileStays(call: ScriptedFileSystem.Call) throws {
+    let log = try makeLog()
+    let before = try contents(of: path)
+    script.inject(call, [1: .fail(EIO)])
+    #expect(throws: LogError.self) {
+      let replacement = try log.beginReplacement()
+      try fill(replacement)
+      try log.finish(replacement)
+    }
+    #expect(try contents(of: path) == before)
+    #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+    script.inject(call, [:])
+    try append("{\"n\":1}", to: log)
+    #expect(try contents(of: path) == before + framed("{\"n\":1}"))
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    try log.finish(replacement)
+    #expect(readAll(path).records.count == 2)
+  }
+
+  @Test func aDirectoryThatCannotBeSyncedLeavesTheNewFileInUseButTakesNoRecords() throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    script.inject(.sync, [2: .fail(EIO)])
+    #expect(throws: LogError.self) { try log.finish(replacement) }
+    #expect(readAll(path).records.count == 2)
+    #expect(throws: LogError.self) { try append("{\"n\":1}", to: log) }
+    log.discardPending()
+    let again = try log.beginReplacement()
+    try fill(again)
+    try log.finish(again)
+    try append("{\"n\":1}", to: log)
+    #expect(readAll(path).records.count == 3)
+  }
+
+  @Test func everythingIsOnStableStorageBeforeTheRename() throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    try append("{\"n\":1}", to: log)
+    try log.finish(replacement)
+    #expect(try script.survivingBytes(of: path) == (try contents(of: path)))
+  }
+
+  @Test func aSyncOfTheOldFileIsHarmlessAfterTheReplacement() throws {
+    let log = try makeLog()
+    let target = log.syncTarget
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    try log.finish(replacement)
+    try target.sync()
+    try log.syncTarget.sync()
+  }
+
+  @Test func anAbandonedReplacementLeavesNothingBehind() throws {
+    let log = try makeLog()
+    do { _ = try log.beginReplacement() }
+    #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+  }
+
+  @Test func theLockStaysWithTheName() throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    try log.finish(replacement)
+    let error = #expect(throws: LogError.self) { try load(path) }
+    #expect(error?.lockWarnings.first?.hasSuffix("cannot lock file because this process has already locked it") == true)
+    withExtendedLifetime(log) {}
+  }
+}
