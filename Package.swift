@@ -54,7 +54,8 @@ let programs: [Target] = [
 ]
 
 let tests: [Target] = [
-  .testTarget(name: "JournalTests", dependencies: ["Journal", "CPosixShims"], swiftSettings: settings)
+  .testTarget(name: "JournalTests", dependencies: ["Journal", "CPosixShims"], swiftSettings: settings),
+  .testTarget(name: "StreamsTests", dependencies: ["Streams", nioCore, nioPosix], swiftSettings: settings),
 ]
 
 let package = Package(

@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include "sockets.h"
+
 /// fork(2). Swift's overlay hides it because threads do not survive it; the daemon forks before it starts any.
 pid_t posix_shim_fork(void);
 

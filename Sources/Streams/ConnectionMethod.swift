@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Connection methods: the one place where a remote's name is taken apart.
+
+import Glibc
+
+/// A remote as it was named, parsed.
+///
+/// Shape: `punix:FILE`, `ptcp:[PORT][:HOST]`, `pssl:[PORT][:HOST]`, `pfd:FD` listen; `unix:FILE`, `tcp:HOST[:PORT]`,
+/// `ssl:HOST[:PORT]` connect. Anything else is an active method whose attempts fail: a configuration with a mistyped
+/// remote keeps its other remotes, and the mistake stands in the log of each attempt.
+///
+/// Source: ovsdb(7) "Connection Methods".
+package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
+  /// As it was written; the name of the remote in logs and in answers.
+  package let name: String
+  package let kind: Kind
+
+  package enum Kind: Hashable, Sendable {
+    case punix(path: String)
+    case ptcp(InternetAddress)
+    case pssl(InternetAddress)
+    case pfd(descriptor: CInt)
+    case unix(path: String)
+    case tcp(InternetAddress)
+    case ssl(InternetAddress)
+    /// A scheme that does not exist.
+    case unknown
+    /// A known scheme whose argument makes no sense; `message` is logged at each attempt to open it.
+    case malformed(isPassive: Bool, module: Module, message: String, errnoCode: CInt)
+  }
+
+  /// The logging module that reports a malformed argument.
+  package enum Module: Hashable, Sendable { case socketUtil, streamFD }
+
+  /// Who named the remote. Only the one who starts the process knows what its descriptors are.
+  package enum Origin: Sendable {
+    case commandLine, configurationFile, controlSocket, database
+  }
+
+  /// A remote that its origin may not name.
+  package struct Refusal: Error, Equatable, CustomStringConvertible {
+    package let description: String
+  }
+
+  /// Parses the name of a remote.
+  ///
+  /// - Throws: `Refusal` for `pfd:` from an origin other than the command line or the configuration file that the command
+  ///   line names. Through the control socket or the database, whoever may write there could otherwise make the server
+  ///   accept on any of its descriptors.
+  package static func parse(_ name: String, origin: Origin) throws(Refusal) -> ConnectionMethod {
+    if hasScheme(name, "pfd") {
+      switch origin {
+      case .commandLine, .configurationFile: break
+      case .controlSocket, .database:
+        throw Refusal(description: "pfd: remotes can only be specified on the command line")
+      }
+    }
+    return ConnectionMethod(name: name, kind: parseKind(name))
+  }
+
+  /// Whether the method waits for others to connect.
+  package var isPassive: Bool {
+    switch kind {
+    case .punix, .ptcp, .pssl, .pfd: true
+    case .unix, .tcp, .ssl, .unknown: false
+    case .malformed(let isPassive, _, _, _): isPassive
+    }
+  }
+
+  /// Whether the method says that TLS is spoken.
+  package var isTLS: Bool {
+    switch kind {
+    case .pssl, .ssl: true
+    default: false
+    }
+  }
+
+  /// The inactivity probe of its sessions unless something else is configured: a process at the other end of a Unix socket
+  /// cannot vanish unnoticed, a host across a network can.
+  package var defaultProbeIntervalMilliseconds: Int64 {
+    switch kind {
+    case .ptcp, .pssl, .tcp, .ssl: 5000
+    case .punix, .pfd, .unix, .unknown, .malformed: 0
+    }
+  }
+
+  package var description: String { name }
+
+  /// Whether a name begins with `SCHEME:`, compared by bytes.
+  package static func hasScheme(_ name: String, _ scheme: String) -> Bool {
+    name.utf8.starts(with: scheme.utf8) && name.utf8.dropFirst(scheme.utf8.count).first == UInt8(ascii: ":")
+  }
+
+  private static func parseKind(_ name: String) -> Kind {
+    guard let colon = name.utf8.firstIndex(of: UInt8(ascii: ":")) else { return .unknown }
+    let argument = name[name.utf8.index(after: colon)...]
+    switch name[..<colon] {
+    case "punix": return .punix(path: String(argument))
+    case "unix": return .unix(path: String(argument))
+    case "ptcp": return internet(argument, isPassive: true) { .ptcp($0) }
+    case "pssl": return internet(argument, isPassive: true) { .pssl($0) }
+    case "tcp": return internet(argument, isPassive: false) { .tcp($0) }
+    case "ssl": return internet(argument, isPassive: false) { .ssl($0) }
+    case "pfd":
+      guard !argument.isEmpty, argument.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+        let descriptor = CInt(argument)
+      else {
+        return .malformed(
+          isPassive: true, module: .streamFD, message: "\(name): bad file descriptor", errnoCode: EBADF)
+      }
+      return .pfd(descriptor: descriptor)
+    default: return .unknown
+    }
+  }
+
+  private static func internet(_ argument: Substring, isPassive: Bool, _ make: (InternetAddress) -> Kind) -> Kind {
+    do {
+      return make(isPassive ? try InternetAddress(passive: argument) : try InternetAddress(active: argument))
+    } catch {
+      return .malformed(
+        isPassive: isPassive, module: .socketUtil, message: "\(argument): \(error.message)", errnoCode: EAFNOSUPPORT)
+    }
+  }
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Listeners: passive connection methods at work. The descriptor is made (or, for `pfd:`, checked) here; `Acceptor` accepts
+// on it.
+
+internal import CPosixShims
+import Glibc
+internal import Logging
+package import NIOCore
+import Synchronization
+
+/// A connection that a listener accepted, on its event loop, before it reads anything.
+package struct Accepted {
+  package let channel: any Channel
+  /// The session's name in logs: `unix#N`, `tcp:HOST:PORT`.
+  package let name: String
+}
+
+/// One open listening socket.
+///
+/// Lives from `open` to `close`; a listener that is let go without `close` keeps accepting.
+package final class Listener: Sendable {
+  package let method: ConnectionMethod
+  /// The port a TCP listener is bound to, also when the system chose it.
+  package let boundPort: UInt16?
+  /// The socket's file, which `close` removes; for a handler of fatal signals that must do it, too.
+  package let socketPath: String?
+
+  private let descriptor: CInt
+  /// Which file the socket is, so that the socket of another server that took over the path is left alone.
+  private let identity: FileIdentity?
+  private let isOpen = Mutex(true)
+
+  /// How many connections may wait to be accepted.
+  static let backlog: CInt = 64
+
+  /// The differentiated services code point of TCP traffic unless configured: CS6, network control.
+  package static let defaultDSCP: UInt8 = 48
+
+  /// Starts to listen.
+  ///
+  /// - Parameters:
+  ///   - method: a passive method.
+  ///   - group: its loops get the connections, in turn.
+  ///   - rundir: where relative socket paths lie.
+  ///   - dscp: for TCP, 0...63.
+  ///   - accept: called on the connection's event loop while its channel is set up; it adds its handlers with
+  ///     `channel.pipeline.syncOperations`. When it throws the connection is closed.
+  /// - Throws: the error number to report as `NAME: listen failed: TEXT`; details are logged. EAFNOSUPPORT for a method
+  ///   that is not passive.
+  package static func open(
+    _ method: ConnectionMethod, group: any EventLoopGroup, rundir: String, dscp: UInt8 = defaultDSCP,
+    accept: @escaping @Sendable (Accepted) throws -> Void
+  ) throws(StreamError) -> Listener {
+    let listener: Listener
+    switch method.kind {
+    case .punix(let path):
+      listener = try openUnix(method, SocketPath(path, rundir: rundir))
+    case .ptcp(let address):
+      listener = try openTCP(method, address, dscp: dscp)
+    case .pfd(let inherited):
+      try checkInherited(inherited, name: method.name)
+      listener = Listener(method: method, descriptor: inherited)
+    case .pssl:
+      Log.streamSSL.error("\(method.name): this program was built without TLS support")
+      throw StreamError.tlsMissing
+    case .malformed(_, let module, let message, let errnoCode):
+      module.logger.error("\(message)")
+      throw StreamError(errnoCode: errnoCode)
+    case .unix, .tcp, .ssl, .unknown:
+      throw StreamError(errnoCode: EAFNOSUPPORT)
+    }
+    do {
+      try Acceptor.shared().add(listener.descriptor, name: method.name, group: group, accept: accept)
+    } catch {
+      // An inherited descriptor stays open: another listener may be serving it.
+      if case .pfd = method.kind { throw error }
+      listener.release()
+      throw error
+    }
+    return listener
+  }
+
+  /// Stops listening and removes the socket's file, if there is one and it still is this socket. Connections that were
+  /// accepted live on. Closing twice is harmless.
+  package func close() {
+    let wasOpen = isOpen.withLock { isOpen in
+      defer { isOpen = false }
+      return isOpen
+    }
+    guard wasOpen else { return }
+    Acceptor.sharedIfRunning?.remove(descriptor)
+    release()
+  }
+
+  private func release() {
+    if let socketPath, let identity, FileIdentity(path: socketPath) == identity {
+      unlink(socketPath)
+    }
+    Glibc.close(descriptor)
+  }
+
+  private init(
+    method: ConnectionMethod, descriptor: CInt, boundPort: UInt16? = nil, socketPath: String? = nil,
+    identity: FileIdentity? = nil
+  ) {
+    self.method = method
+    self.descriptor = descriptor
+    self.boundPort = boundPort
+    self.socketPath = socketPath
+    self.identity = identity
+  }
+}
+
+// MARK: - Unix
+
+extension Listener {
+  /// Binds a Unix socket. An existing path is removed without asking, as users of these programs expect: it is the socket
+  /// that a killed server left behind.
+  private static func openUnix(_ method: ConnectionMethod, _ socketPath: SocketPath) throws(StreamError) -> Listener {
+    let path = socketPath.path
+    if unlink(path) != 0, errno != ENOENT {
+      Log.socketUtilUnix.warning("unlinking \"\(path)\": \(errnoText(errno))")
+    }
+    let descriptor = try makeSocket(AF_UNIX, name: path)
+    do throws(StreamError) {
+      // On the unbound socket: bind then creates the file with this mode less the umask, so it is never wider.
+      guard fchmod(descriptor, 0o770) == 0 else { throw StreamError(errnoCode: errno) }
+      try socketPath.withAddress { address throws(StreamError) in
+        guard address.withPointer({ bind(descriptor, $0, $1) }) == 0 else {
+          throw StreamError(errnoCode: errno)
+        }
+      }
+    } catch {
+      Log.streamUnix.error("\(path): binding failed: \(error)")
+      Glibc.close(descriptor)
+      throw error
+    }
+    let identity = FileIdentity(path: path)
+    guard listen(descriptor, backlog) == 0 else {
+      let error = StreamError(errnoCode: errno)
+      Log.streamUnix.error("\(path): listen: \(error)")
+      unlink(path)
+      Glibc.close(descriptor)
+      throw error
+    }
+    return Listener(method: method, descriptor: descriptor, socketPath: path, identity: identity)
+  }
+
+  static func makeSocket(_ family: CInt, name: String) throws(StreamError) -> CInt {
+    let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    let descriptor = socket(family, type, 0)
+    guard descriptor >= 0 else {
+      let error = StreamError(errnoCode: errno)
+      Log.socketUtil.error("\(name): socket: \(error)")
+      throw error
+    }
+    return descriptor
+  }
+}
+
+// MARK: - TCP
+
+extension Listener {
+  private static func openTCP(
+    _ method: ConnectionMethod, _ address: InternetAddress, dscp: UInt8
+  ) throws(StreamError) -> Listener {
+    // Log lines name the part after the scheme.
+    let name = method.name.utf8.firstIndex(of: UInt8(ascii: ":")).map {
+      String(method.name[method.name.utf8.index(after: $0)...])
+    } ?? method.name
+    guard let target = address.resolvedForBinding() else {
+      Log.socketUtil.error("\(name): bad IP address \"\(address.host)\"")
+      throw StreamError(errnoCode: EAFNOSUPPORT)
+    }
+    let descriptor = try makeSocket(target.family, name: name)
+    do {
+      try bindTCP(descriptor, target, name: name, dscp: dscp)
+    } catch {
+      Glibc.close(descriptor)
+      throw error
+    }
+    var bound = SocketAddressStorage()
+    let boundPort = bound.withMutablePointer { getsockname(descriptor, $0, $1) } == 0 ? bound.hostAndPort?.port : nil
+    if address.port == 0, let boundPort {
+      Log.socketUtil.info("\(name): listening on port \(boundPort)")
+    }
+    return Listener(method: method, descriptor: descriptor, boundPort: boundPort)
+  }
+
+  private static func bindTCP(
+    _ descriptor: CInt, _ target: SocketAddressStorage, name: String, dscp: UInt8
+  ) throws(StreamError) {
+    func attempt(_ call: String, _ result: CInt) throws(StreamError) {
+      guard result == 0 else {
+        let error = StreamError(errnoCode: errno)
+        Log.socketUtil.error("\(name): \(call): \(error)")
+        throw error
+      }
+    }
+    try attempt("setsockopt(SO_REUSEADDR)", setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1))
+    if target.family == AF_INET6 {
+      // `[::]` serves IPv4, too, whatever the system's default is.
+      try attempt("setsockopt(IPV6_V6ONLY)", setOption(descriptor, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0))
+    }
+    // What is accepted inherits both.
+    try attempt("setsockopt(TCP_NODELAY)", setOption(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, 1))
+    setDSCP(descriptor, family: target.family, dscp)
+    try attempt("bind", target.withPointer { bind(descriptor, $0, $1) })
+    try attempt("listen", listen(descriptor, backlog))
+  }
+
+  /// Marks a TCP socket's traffic. A network that ignores it is no reason to refuse service, so failure is only logged.
+  static func setDSCP(_ descriptor: CInt, family: CInt, _ dscp: UInt8) {
+    let trafficClass = CInt(dscp & 0x3f) << 2
+    let result =
+      family == AF_INET6
+      ? setOption(descriptor, CInt(IPPROTO_IPV6), IPV6_TCLASS, trafficClass)
+      : setOption(descriptor, CInt(IPPROTO_IP), IP_TOS, trafficClass)
+    if result != 0 { Log.socketUtil.warning("failed to set DSCP \(dscp): \(errnoText(errno))") }
+  }
+
+  static func setOption(_ descriptor: CInt, _ level: CInt, _ option: CInt, _ value: CInt) -> CInt {
+    var value = value
+    return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
+  }
+}
+
+// MARK: - Inherited descriptors
+
+extension Listener {
+  /// Checks that a descriptor we were started with is a listening stream socket, then makes it fit for an event loop.
+  ///
+  /// Whoever started us opened, bound and listens; nothing of that is done again (a second listen(2) would replace the
+  /// credentials that clients see) and no path is ever removed.
+  private static func checkInherited(_ descriptor: CInt, name: String) throws(StreamError) {
+    var value: CInt = 0
+    var length = socklen_t(MemoryLayout<CInt>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &value, &length) == 0 else {
+      let error = StreamError(errnoCode: errno)
+      Log.streamFD.error("\(name): not a socket (\(error))")
+      throw error
+    }
+    guard value == CInt(SOCK_STREAM.rawValue) else {
+      Log.streamFD.error("\(name): not a stream socket (type \(value))")
+      throw StreamError(errnoCode: EINVAL)
+    }
+    length = socklen_t(MemoryLayout<CInt>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0, value != 0 else {
+      Log.streamFD.error("\(name): not a listening socket")
+      throw StreamError(errnoCode: EINVAL)
+    }
+    guard posix_shim_set_nonblocking_cloexec(descriptor) == 0 else {
+      let error = StreamError(errnoCode: errno)
+      Log.streamFD.error("\(name): cannot set flags (\(error))")
+      throw error
+    }
+  }
+}
+
+extension ConnectionMethod.Module {
+  var logger: Logger {
+    switch self {
+    case .socketUtil: Log.socketUtil
+    case .streamFD: Log.streamFD
+    }
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import Testing
+
+@testable import Streams
+
+@Suite struct ConnectionMethodTests {
+  private func kind(_ name: String) throws -> ConnectionMethod.Kind {
+    try ConnectionMethod.parse(name, origin: .commandLine).kind
+  }
+
+  private func passive(_ text: String) throws -> InternetAddress { try InternetAddress(passive: text[...]) }
+  private func active(_ text: String) throws -> InternetAddress { try InternetAddress(active: text[...]) }
+
+  @Test func unixPathsAreKeptAsWritten() throws {
+    #expect(try kind("punix:db.sock") == .punix(path: "db.sock"))
+    #expect(try kind("unix:/run/a:b") == .unix(path: "/run/a:b"))
+  }
+
+  @Test(arguments: [
+    ("", "", 6640, false), ("6641", "", 6641, true), ("0:127.0.0.1", "127.0.0.1", 0, true),
+    (":127.0.0.1", "127.0.0.1", 6640, false), ("6640:[::1]", "::1", 6640, true), ("0:[fe80::1%eth0]", "fe80::1%eth0", 0, true),
+    ("0:[::]", "::", 0, true), ("0:localhost", "localhost", 0, true),
+  ])
+  func passiveAddresses(text: String, host: String, port: UInt16, isExplicit: Bool) throws {
+    let address = try passive(text)
+    #expect(address.host == host)
+    #expect(address.port == port)
+    #expect(address.hasExplicitPort == isExplicit)
+  }
+
+  @Test(arguments: [
+    ("127.0.0.1", "127.0.0.1", 6640), ("[::1]:5", "::1", 5), ("[fe80::1%eth0]", "fe80::1%eth0", 6640), ("a.example:1", "a.example", 1),
+  ])
+  func activeAddresses(text: String, host: String, port: UInt16) throws {
+    let address = try active(text)
+    #expect(address.host == host)
+    #expect(address.port == port)
+  }
+
+  @Test(arguments: [
+    ("ptcp:99999", "99999: bad port number \"99999\""), ("ptcp:abc", "abc: bad port number \"abc\""),
+    ("ptcp:-1:127.0.0.1", "-1:127.0.0.1: bad port number \"-1\""), ("ptcp:0:::1", "0:::1: port must be specified"),
+    ("tcp:[::1", "[::1: port must be specified"), ("tcp:1.2.3.4:x", "1.2.3.4:x: bad port number \"x\""),
+  ])
+  func malformedAddressesKeepTheirMessageForTheAttempt(name: String, message: String) throws {
+    guard case .malformed(_, .socketUtil, let text, let code) = try kind(name) else {
+      Issue.record("\(name) is not malformed")
+      return
+    }
+    #expect(text == message)
+    #expect(code == EAFNOSUPPORT)
+  }
+
+  @Test(arguments: ["foo", "foo:bar", "", ":x", "PTCP:1"])
+  func anUnknownSchemeIsActive(name: String) throws {
+    #expect(try kind(name) == .unknown)
+    #expect(try !ConnectionMethod.parse(name, origin: .database).isPassive)
+  }
+
+  @Test(arguments: ["pfd:x", "pfd:", "pfd:-1", "pfd:+1", "pfd:2147483648", "pfd: 1"])
+  func badDescriptorsAreMalformed(name: String) throws {
+    guard case .malformed(true, .streamFD, let text, _) = try kind(name) else {
+      Issue.record("\(name) is not malformed")
+      return
+    }
+    #expect(text == "\(name): bad file descriptor")
+  }
+
+  @Test(arguments: [ConnectionMethod.Origin.controlSocket, .database], ["pfd:5", "pfd:x", "pfd:"])
+  func inheritedDescriptorsAreRefusedFromOutside(origin: ConnectionMethod.Origin, name: String) {
+    #expect(
+      throws: ConnectionMethod.Refusal(description: "pfd: remotes can only be specified on the command line")
+    ) { try ConnectionMethod.parse(name, origin: origin) }
+  }
+
+  @Test(arguments: [ConnectionMethod.Origin.commandLine, .configurationFile])
+  func inheritedDescriptorsAreTakenFromTheStarter(origin: ConnectionMethod.Origin) throws {
+    #expect(try ConnectionMethod.parse("pfd:5", origin: origin).kind == .pfd(descriptor: 5))
+  }
+
+  @Test func onlyNetworkMethodsProbeByDefault() throws {
+    for (name, interval) in [("ptcp:", 5000), ("tcp:a", 5000), ("ssl:a", 5000), ("punix:a", 0), ("unix:a", 0), ("pfd:3", 0)] {
+      #expect(try ConnectionMethod.parse(name, origin: .commandLine).defaultProbeIntervalMilliseconds == Int64(interval))
+    }
+  }
+}
