@@ -54,6 +54,7 @@ let programs: [Target] = [
 ]
 
 let tests: [Target] = [
+  .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
   .testTarget(name: "JournalTests", dependencies: ["Journal", "CPosixShims"], swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioCore, nioPosix], swiftSettings: settings),
 ]

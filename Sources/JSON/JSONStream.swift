@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What arrives on a connection: bytes in, one text after the other out. The parser keeps its state when the bytes end
+// inside a text, so no byte is looked at twice, however the texts are cut into reads.
+
+/// An incremental decoder of concatenated texts, each an object or an array.
+package struct JSONStream: ~Copyable {
+  /// The bytes held. Invariant: `released <= begin <= begin + parser.position <= count`, and padding follows `count`.
+  private var bytes: JSONBuffer<UInt8>
+  /// Where the bytes begin that `rewind` can still reach.
+  private var released = 0
+  /// Where the text begins that is to be parsed next.
+  private var begin = 0
+  private var parser: JSONParser
+  private let tape: UnsafeMutablePointer<JSONTape>
+  private let messageBytesMax: Int
+
+  /// - Parameter messageBytesMax: The largest text taken, in bytes; a longer one is a syntax error as soon as it is seen.
+  package init(messageBytesMax: Int) {
+    self.messageBytesMax = messageBytesMax
+    self.bytes = JSONBuffer(capacity: JSONParser.paddingSize)
+    self.parser = JSONParser(isDocument: false, anyValue: false)
+    self.tape = .allocate(capacity: 1)
+    tape.initialize(to: JSONTape(input: bytes.base, side: parser.side.base, entries: parser.tape.base))
+    bytes.base.update(repeating: 0, count: JSONParser.paddingSize)
+  }
+
+  deinit {
+    bytes.base.deallocate()
+    tape.deallocate()
+  }
+
+  /// Bytes consumed since the last `release()`: where the next text begins.
+  package var position: Int { begin - released }
+
+  /// Bytes held that are not consumed yet.
+  package var bufferedCount: Int { bytes.count - begin }
+
+  /// Adds bytes that were read.
+  ///
+  /// - Complexity: O(bytes), amortised.
+  package mutating func append(_ input: UnsafeRawBufferPointer) {
+    guard let base = input.baseAddress, input.count > 0 else { return }
+    makeRoom(for: input.count)
+    UnsafeMutableRawPointer(bytes.base + bytes.count).copyMemory(from: base, byteCount: input.count)
+    bytes.count += input.count
+    (bytes.base + bytes.count).update(repeating: 0, count: JSONParser.paddingSize)
+  }
+
+  /// The next whole text, nil when more bytes are needed.
+  ///
+  /// - Returns: A value that is valid until the next `next()`, `append(_:)`, `rewind(to:)` or `release()`.
+  /// - Throws: As soon as the offending byte is there. The stream cannot go on then: the same error is thrown again.
+  package mutating func next() throws(JSONSyntaxError) -> JSONValue? {
+    guard bytes.count > begin else { return nil }
+    let text = bytes.base + begin
+    let isComplete = try parser.advance(text, count: bytes.count - begin)
+    if parser.position > messageBytesMax {
+      throw parser.fail(text, at: messageBytesMax, "input exceeds maximum size of \(messageBytesMax) bytes")
+    }
+    guard isComplete else {
+      // White space between texts is dropped as it comes, so that a stream of it does not pile up.
+      begin += parser.skipLeadingSpace(text)
+      return nil
+    }
+    tape.pointee.input = UnsafePointer(text)
+    tape.pointee.side = UnsafePointer(parser.side.base)
+    tape.pointee.entries = UnsafePointer(parser.tape.base)
+    begin += parser.position
+    parser.reset()
+    return JSONValue(tape: tape, index: 0)
+  }
+
+  /// Goes back so that the texts from `position` on are parsed again.
+  ///
+  /// - Parameter position: A value that `position` had since the last `release()`; anything else is a programmer's error.
+  package mutating func rewind(to position: Int) {
+    precondition(position >= 0 && released + position <= begin, "rewind to a position that was released or not reached")
+    begin = released + position
+    parser.reset()
+  }
+
+  /// Forgets what was consumed: `position` becomes 0.
+  ///
+  /// Memory that grew huge for one message is given back.
+  package mutating func release() {
+    released = begin
+    if begin == bytes.count {
+      released = 0
+      begin = 0
+      bytes.count = 0
+      if bytes.capacity > JSONLimits.retainedBytesMax {
+        bytes.base.deallocate()
+        bytes = JSONBuffer(capacity: JSONParser.paddingSize)
+      }
+      bytes.base.update(repeating: 0, count: JSONParser.paddingSize)
+      parser.giveBackMemory()
+    }
+  }
+
+  /// Makes sure that `extra` bytes and the padding fit behind the bytes held.
+  private mutating func makeRoom(for extra: Int) {
+    let needed = extra + JSONParser.paddingSize
+    guard bytes.capacity - bytes.count < needed else { return }
+    // Moving the tail to the front pays when at least as much was released as must be moved.
+    if released > 0, released >= bytes.count - released {
+      bytes.count -= released
+      begin -= released
+      bytes.base.update(from: bytes.base + released, count: bytes.count)
+      released = 0
+    }
+    if bytes.capacity - bytes.count < needed { bytes = bytes.grown(by: needed) }
+  }
+}
