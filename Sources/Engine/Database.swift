@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One database: a schema and its tables. It runs transactions (Transaction.swift) and applies or takes back their commits; it
+// knows neither files nor clients.
+
+import HashTreeCollections
+import JSON
+import OVSDB
+
+/// The contents of a database at one moment. Taking it costs nothing and blocks nobody; it may be read on any thread.
+package struct Snapshot: Sendable {
+  package let schema: DatabaseSchema
+  package let tables: [Table]
+  /// The last commit it contains.
+  package let sequence: UInt64
+
+  package init(schema: DatabaseSchema, tables: [Table], sequence: UInt64) {
+    self.schema = schema
+    self.tables = tables
+    self.sequence = sequence
+  }
+}
+
+/// A database in memory. It has one owner: everything that touches it runs on one event loop.
+package final class Database {
+  package private(set) var schema: DatabaseSchema
+  package private(set) var tables: [Table]
+  /// The number of the last commit.
+  package private(set) var sequence: UInt64 = 0
+  /// The id of the last commit; a random one stands for the state a database had when it was opened.
+  package private(set) var lastCommitID: UUID
+  var random: RandomSource
+
+  package init(schema: DatabaseSchema, random: RandomSource = RandomSource()) {
+    self.schema = schema
+    self.random = random
+    tables = schema.tables.map { Table(schema: $0) }
+    lastCommitID = .zero
+    lastCommitID = UUID.random(using: &self.random)
+  }
+
+  package var snapshot: Snapshot { Snapshot(schema: schema, tables: tables, sequence: sequence) }
+
+  package func makeUUID() -> UUID { UUID.random(using: &random) }
+
+  /// Runs the operations of a `transact` request and commits them when they all succeed.
+  ///
+  /// - Parameters:
+  ///   - params: `[<db-name>, <operation>...]`; the name is passed over.
+  ///   - writer: receives the result array; after `.blocked` it is as it was.
+  /// - Returns: what became of the transaction. A commit is applied already; `undo` takes it back.
+  package func transact(
+    params: JSONValue, context: borrowing TransactionContext, into writer: inout ByteWriter
+  ) -> Outcome {
+    var transaction = Transaction(database: self)
+    return transaction.run(params: params, context: context, into: &writer)
+  }
+
+  /// The number and id that the next commit shall have.
+  func nextCommitIdentity() -> (UInt64, UUID) { (sequence + 1, makeUUID()) }
+
+  /// Makes a commit's changes.
+  package func apply(_ commit: Commit) {
+    for table in commit.tables {
+      for change in table.rows { tables[table.table.index].replace(change.old, with: change.new, uuid: change.uuid) }
+    }
+    for delta in commit.strongDeltas { tables[delta.tableIndex].addStrongReferences(delta.delta, to: delta.uuid) }
+    for delta in commit.weakDeltas { change(delta, isAdded: delta.isAdded) }
+    sequence = commit.sequence
+    lastCommitID = commit.id
+  }
+
+  /// Takes back the last commit, whose record could not be written.
+  ///
+  /// - Parameter previousID: what `lastCommitID` was before it.
+  package func undo(_ commit: Commit, previousID: UUID) {
+    precondition(commit.sequence == sequence, "only the last commit can be taken back")
+    for delta in commit.weakDeltas.reversed() { change(delta, isAdded: !delta.isAdded) }
+    for delta in commit.strongDeltas { tables[delta.tableIndex].addStrongReferences(-delta.delta, to: delta.uuid) }
+    for table in commit.tables.reversed() {
+      for change in table.rows.reversed() {
+        tables[table.table.index].replace(change.new, with: change.old, uuid: change.uuid)
+      }
+    }
+    sequence -= 1
+    lastCommitID = previousID
+  }
+
+  private func change(_ delta: WeakDelta, isAdded: Bool) {
+    if isAdded {
+      tables[delta.targetTable].addWeakReferrer(delta.referrer, to: delta.target)
+    } else {
+      tables[delta.targetTable].removeWeakReferrer(delta.referrer, from: delta.target)
+    }
+  }
+
+  /// Atoms in all rows.
+  package var atomCount: Int {
+    tables.reduce(0) { $0 + $1.rows.values.reduce(0) { $0 + $1.atomCount } }
+  }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A row: its name, its version and its columns, in one allocation. Tables, commits, monitors and snapshots share rows by reference.
+
+import OVSDB
+
+/// What a row has besides its columns.
+package struct RowHeader {
+  package let table: TableSchema
+  package let uuid: UUID
+  package var version: UUID
+}
+
+/// The allocation of a row: the header, and behind it a datum for each column.
+private final class RowStorage: ManagedBuffer<RowHeader, Datum> {
+  static func allocate(_ header: RowHeader) -> RowStorage {
+    // `create` is inherited and returns the superclass; the object it makes is of the class it is called on.
+    unsafeDowncast(RowStorage.create(minimumCapacity: header.table.columns.count) { _ in header }, to: RowStorage.self)
+  }
+
+  deinit {
+    _ = withUnsafeMutablePointers { header, elements in
+      elements.deinitialize(count: header.pointee.table.columns.count)
+    }
+  }
+}
+
+/// One row of a table, held by reference.
+///
+/// A row is written only by the transaction that makes it, before anybody else can see it. Once published it never changes; a
+/// change makes a new row, and whoever holds the old one keeps it (architecture, invariant 1). That is why it is sound to call it
+/// `Sendable`.
+package struct Row: @unchecked Sendable {
+  private let storage: RowStorage
+
+  private init(storage: RowStorage) { self.storage = storage }
+
+  /// Whether two references are to one row in one state.
+  package static func === (a: Row, b: Row) -> Bool { a.storage === b.storage }
+
+  /// A row with given columns, one for each of the table's.
+  package static func make(table: TableSchema, uuid: UUID, version: UUID = .zero, fields: [Datum]) -> Row {
+    precondition(fields.count == table.columns.count, "a row has a value for each column")
+    let storage = RowStorage.allocate(RowHeader(table: table, uuid: uuid, version: version))
+    storage.withUnsafeMutablePointerToElements { elements in
+      for position in fields.indices { (elements + position).initialize(to: fields[position]) }
+    }
+    return Row(storage: storage)
+  }
+
+  /// A private copy for a transaction to change.
+  package func copied() -> Row {
+    let copy = RowStorage.allocate(storage.header)
+    let count = storage.header.table.columns.count
+    storage.withUnsafeMutablePointerToElements { source in
+      copy.withUnsafeMutablePointerToElements { $0.initialize(from: source, count: count) }
+    }
+    return Row(storage: copy)
+  }
+
+  package var table: TableSchema { storage.header.table }
+  package var uuid: UUID { storage.header.uuid }
+  package var version: UUID { storage.header.version }
+
+  /// The value of a column, `_uuid` and `_version` included.
+  package subscript(column: ColumnSchema) -> Datum {
+    let index = column.index
+    if index >= 0 {
+      precondition(index < storage.header.table.columns.count, "a column of another table")
+      return storage.withUnsafeMutablePointerToElements { $0[index] }
+    }
+    return .uuid(index == ColumnSchema.uuidIndex ? storage.header.uuid : storage.header.version)
+  }
+
+  /// Sets a column of a row that is not published.
+  package func set(_ column: ColumnSchema, to datum: Datum) {
+    precondition(column.index >= 0 && column.index < storage.header.table.columns.count, "a column of another table")
+    storage.withUnsafeMutablePointerToElements { $0[column.index] = datum }
+  }
+
+  /// Gives a row that is not published its version.
+  package func setVersion(_ version: UUID) { storage.header.version = version }
+
+  /// Number of atoms in all columns.
+  package var atomCount: Int {
+    storage.withUnsafeMutablePointerToElements { elements in
+      (0..<storage.header.table.columns.count).reduce(0) { $0 + elements[$1].atomCount }
+    }
+  }
+}
+
+extension Optional where Wrapped == Row {
+  /// Whether both are the same row in one state, or both are none.
+  package static func === (a: Row?, b: Row?) -> Bool {
+    switch (a, b) {
+    case (nil, nil): true
+    case (let a?, let b?): a === b
+    default: false
+    }
+  }
+
+  package static func !== (a: Row?, b: Row?) -> Bool { !(a === b) }
+}

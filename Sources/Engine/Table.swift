@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The contents of one table and what is known about them: rows by UUID, rows by index, how often each row is referenced. All of it
+// is persistent maps, so a copy of a `Table` is a snapshot and costs nothing.
+
+import HashTreeCollections
+import OVSDB
+
+/// One table's contents.
+///
+/// Invariants, checked by `Database.checkInvariants()`:
+/// 1. `strongCounts[u]` is the number of strong references to row u from other rows; rows without any have no entry.
+/// 2. `weakReferrers[u]` names each column of each row that weakly references u; rows without any have no entry.
+/// 3. `indexes[i]` maps the values of the i-th index of the schema to the only row that has them.
+package struct Table: Sendable {
+  package let schema: TableSchema
+  package private(set) var rows: TreeDictionary<UUID, Row> = [:]
+  package private(set) var strongCounts: TreeDictionary<UUID, Int> = [:]
+  package private(set) var weakReferrers: TreeDictionary<UUID, Referrers> = [:]
+  package private(set) var indexes: [TreeDictionary<IndexKey, UUID>]
+
+  package init(schema: TableSchema) {
+    self.schema = schema
+    indexes = Array(repeating: [:], count: schema.indexes.count)
+  }
+
+  /// Puts `new` where `old` was, in the rows and in every index.
+  mutating func replace(_ old: Row?, with new: Row?, uuid: UUID) {
+    for position in indexes.indices { updateIndex(position, old, new, uuid) }
+    rows[uuid] = new
+  }
+
+  private mutating func updateIndex(_ position: Int, _ old: Row?, _ new: Row?, _ uuid: UUID) {
+    let columns = schema.indexes[position]
+    let oldKey = old.map { IndexKey($0, columns) }
+    let newKey = new.map { IndexKey($0, columns) }
+    guard oldKey != newKey else { return }
+    // When two rows swap values the other one may have put its own entry here already.
+    if let oldKey, indexes[position][oldKey] == uuid { indexes[position][oldKey] = nil }
+    if let newKey { indexes[position][newKey] = uuid }
+  }
+
+  mutating func addStrongReferences(_ delta: Int, to uuid: UUID) {
+    let count = strongCounts[uuid, default: 0] + delta
+    precondition(count >= 0, "more strong references taken away than there were")
+    strongCounts[uuid] = count == 0 ? nil : count
+  }
+
+  mutating func addWeakReferrer(_ referrer: Referrer, to uuid: UUID) {
+    weakReferrers[uuid] = weakReferrers[uuid]?.adding(referrer) ?? .one(referrer)
+  }
+
+  mutating func removeWeakReferrer(_ referrer: Referrer, from uuid: UUID) {
+    weakReferrers[uuid] = weakReferrers[uuid]?.removing(referrer)
+  }
+
+  /// The row that has the given values in the columns of an index.
+  package func row(index position: Int, key: IndexKey) -> Row? {
+    indexes[position][key].flatMap { rows[$0] }
+  }
+}
+
+/// The values of a row's columns in one index.
+package enum IndexKey: Hashable, Sendable {
+  case one(Datum)
+  case several([Datum])
+
+  package init(_ row: Row, _ columns: [ColumnSchema]) {
+    if columns.count == 1 { self = .one(row[columns[0]]) } else { self = .several(columns.map { row[$0] }) }
+  }
+
+  package init(_ values: [Datum]) {
+    if values.count == 1 { self = .one(values[0]) } else { self = .several(values) }
+  }
+
+  package var values: [Datum] {
+    switch self {
+    case .one(let value): [value]
+    case .several(let values): values
+    }
+  }
+}
+
+/// A column of a row that holds a weak reference.
+package struct Referrer: Hashable, Sendable {
+  package let tableIndex: Int32
+  package let columnIndex: Int32
+  package let uuid: UUID
+}
+
+/// Who references one row weakly. Most rows have one referrer, a few have thousands.
+package enum Referrers: Sendable, Equatable {
+  case one(Referrer)
+  case many(TreeSet<Referrer>)
+
+  func adding(_ referrer: Referrer) -> Referrers {
+    switch self {
+    case .one(let other): return other == referrer ? self : .many([other, referrer])
+    case .many(var set):
+      set.insert(referrer)
+      return .many(set)
+    }
+  }
+
+  /// Nil when nobody is left.
+  func removing(_ referrer: Referrer) -> Referrers? {
+    switch self {
+    case .one(let other): return other == referrer ? nil : self
+    case .many(var set):
+      set.remove(referrer)
+      if set.count == 1, let last = set.first { return .one(last) }
+      return set.isEmpty ? nil : .many(set)
+    }
+  }
+
+  package func forEach(_ body: (Referrer) -> Void) {
+    switch self {
+    case .one(let referrer): body(referrer)
+    case .many(let set): set.forEach(body)
+    }
+  }
+
+  package var count: Int {
+    switch self {
+    case .one: 1
+    case .many(let set): set.count
+    }
+  }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The end of a transaction: checks of the final state and the making of a `Commit`. References are in Transaction+References.swift,
+// indexes in Transaction+Indexes.swift.
+
+import OVSDB
+
+extension Transaction {
+  /// Checks the transaction's final state and settles what it changed.
+  ///
+  /// The order is the peer's, as far as clients can see it: rows without a net change are dropped; strong references; garbage
+  /// collection; maxRows; weak references; indexes. In between anything may have been violated.
+  ///
+  /// - Returns: nil when nothing changed.
+  /// - Throws: `.referentialIntegrityViolation` or `.constraintViolation`.
+  mutating func makeCommit() throws(OVSDBError) -> Commit? {
+    guard !overlays.isEmpty else { return nil }
+    overlays.sort { $0.tableIndex < $1.tableIndex }
+    settleTouched()
+    var references = ReferenceCounts()
+    try countStrongReferences(&references)
+    try checkDeletedRows(references)
+    collectGarbage(&references)
+    try checkRowCounts()
+    try pruneWeakReferences(&references)
+    settleTouched()
+    try checkIndexes()
+    return assembleCommit(references)
+  }
+
+  /// Reduces each modified row's touched columns to those whose values differ; a row without any is as it was.
+  private mutating func settleTouched() {
+    for overlay in overlays.indices {
+      for position in overlays[overlay].drafts.indices {
+        let draft = overlays[overlay][position]
+        guard let old = draft.old, let new = draft.new, old !== new else { continue }
+        var changed = ColumnSet()
+        let columns = new.table.columns
+        draft.touched.forEach { if old[columns[$0]] != new[columns[$0]] { changed.insert($0) } }
+        overlays[overlay][position].touched = changed
+        if changed.isEmpty { overlays[overlay][position].new = old }
+      }
+    }
+  }
+
+  private func checkRowCounts() throws(OVSDBError) {
+    for overlay in overlays {
+      let table = tables[overlay.tableIndex]
+      guard table.schema.rowsMax != TableSchema.rowsUnlimited else { continue }
+      var count = table.rows.count
+      var grows = false
+      for draft in overlay.drafts {
+        if draft.old == nil, draft.new != nil {
+          count += 1
+          grows = true
+        } else if draft.old != nil, draft.new == nil {
+          count -= 1
+        }
+      }
+      if grows, count > table.schema.rowsMax {
+        throw .constraintViolation(
+          """
+          transaction causes "\(table.schema.name)" table to contain \(count) rows, \
+          greater than the schema-defined limit of \(table.schema.rowsMax) row(s)
+          """)
+      }
+    }
+  }
+
+  /// Gives changed rows their versions and gathers them. The rows are published by this.
+  private func assembleCommit(_ references: ReferenceCounts) -> Commit? {
+    var changes: [TableChange] = []
+    var weakDeltas: [WeakDelta] = []
+    for overlay in overlays {
+      let schema = tables[overlay.tableIndex].schema
+      var rows: [RowChange] = []
+      rows.reserveCapacity(overlay.drafts.count)
+      for draft in overlay.drafts where draft.old !== draft.new {
+        draft.new?.setVersion(database.makeUUID())
+        rows.append(RowChange(uuid: draft.uuid, old: draft.old, new: draft.new, changed: draft.touched))
+        for column in schema.weakColumns { note(column, of: draft, &weakDeltas) }
+      }
+      if !rows.isEmpty { changes.append(TableChange(table: schema, rows: rows)) }
+    }
+    guard !changes.isEmpty else { return nil }
+    let (sequence, id) = database.nextCommitIdentity()
+    return Commit(
+      sequence: sequence, id: id, tables: changes, comment: comments.isEmpty ? nil : comments.joined(separator: "\n"),
+      strongDeltas: references.deltas, weakDeltas: weakDeltas)
+  }
+
+  private func note(_ column: ColumnSchema, of draft: Draft, _ deltas: inout [WeakDelta]) {
+    if draft.old != nil, draft.new != nil, !draft.touched.contains(column.index) { return }
+    let referrer = Referrer(
+      tableIndex: Int32((draft.new ?? draft.old)?.table.index ?? 0), columnIndex: Int32(column.index), uuid: draft.uuid)
+    Datum.forEachReferrerChange(
+      from: draft.old?[column] ?? .empty, to: draft.new?[column] ?? .empty, type: column.type
+    ) { target, delta in
+      deltas.append(
+        WeakDelta(targetTable: target.tableIndex, target: target.uuid, referrer: referrer, isAdded: delta > 0))
+    }
+  }
+}

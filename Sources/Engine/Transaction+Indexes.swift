@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Uniqueness of indexed values in the final state of a transaction.
+
+import HashTreeCollections
+import OVSDB
+
+extension Transaction {
+  func checkIndexes() throws(OVSDBError) {
+    for overlay in overlays {
+      let table = tables[overlay.tableIndex]
+      for position in table.schema.indexes.indices { try check(position, of: table, overlay) }
+    }
+  }
+
+  /// Only rows with new values in the index's columns can collide, with each other or with a row that stays as it is.
+  private func check(_ position: Int, of table: Table, _ overlay: TableOverlay) throws(OVSDBError) {
+    let columns = table.schema.indexes[position]
+    let set = ColumnSet(columns.filter { !$0.isSynthetic })
+    var seen: [IndexKey: Row] = [:]
+    // One changed row, the usual case, has no other to be compared with.
+    let isAlone = overlay.drafts.count == 1
+    for draft in overlay.drafts {
+      guard let row = draft.new, draft.old !== row, draft.old == nil || draft.touched.intersects(set) else { continue }
+      let key = IndexKey(row, columns)
+      if let other = table.row(index: position, key: key), other.uuid != row.uuid,
+        let current = self.row(other.uuid, in: overlay.tableIndex), IndexKey(current, columns) == key
+      {
+        throw violation(columns, key, row, current)
+      }
+      if isAlone { continue }
+      if let other = seen.updateValue(row, forKey: key) { throw violation(columns, key, other, row) }
+    }
+  }
+
+  private func violation(_ columns: [ColumnSchema], _ key: IndexKey, _ first: Row, _ second: Row) -> OVSDBError {
+    let names = columns.map { "\"\($0.name)\"" }
+    let list =
+      names.count <= 2
+      ? names.joined(separator: " and ") : names.dropLast().joined(separator: ", ") + ", and " + (names.last ?? "")
+    let values = zip(columns, key.values).map { $1.text(of: $0.type) }.joined(separator: ", ")
+    return .constraintViolation(
+      """
+      Transaction causes multiple rows in "\(first.table.name)" table to have identical values (\(values)) for index on \
+      column\(columns.count == 1 ? "" : "s") \(list).  First row, with UUID \(first.uuid), \(history(first, columns))  \
+      Second row, with UUID \(second.uuid), \(history(second, columns))
+      """)
+  }
+
+  /// How a row came to have its values in an index.
+  private func history(_ row: Row, _ columns: [ColumnSchema]) -> String {
+    guard let old = tables[row.table.index].rows[row.uuid] else { return "was inserted by this transaction." }
+    if old === row {
+      return "existed in the database before this transaction and was not modified by the transaction."
+    }
+    if columns.allSatisfy({ old[$0] == row[$0] }) {
+      return """
+        existed in the database before this transaction, which modified some of the row's columns but not any columns in \
+        this index.
+        """
+    }
+    let values = columns.map { old[$0].text(of: $0.type) }.joined(separator: ", ")
+    return "had the following index values before the transaction: \(values)."
+  }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The select operation, and lists of columns as select and wait take them.
+
+import JSON
+import OVSDB
+
+extension Transaction {
+  /// Shape: `{"op":"select","table":T,"where":[...],"columns":[...]?,"sort":[...]?}`; result `{"rows":[{...},...]}`.
+  ///
+  /// Rows that are equal in the chosen columns are given once.
+  ///
+  /// Source: RFC 7047 section 5.2.2; `sort` is an extension.
+  mutating func select(
+    _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
+  ) throws(OVSDBError) {
+    guard let table, let conditionJSON = members.condition else { throw missing(members) }
+    let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
+    let columns = try members.columns.map { json throws(OVSDBError) in try columnList(json, table) } ?? allColumns(table)
+    let sort = try members.sort.map { json throws(OVSDBError) in try columnList(json, table) } ?? []
+
+    writer.append("{\"rows\":[")
+    let isDistinct = columns.contains { $0 === ColumnSchema.uuid }
+    if isDistinct, sort.isEmpty {
+      var isFirst = true
+      forEachRow(in: table, where: condition) { row in
+        if !isFirst { writer.append(",") }
+        isFirst = false
+        row.write(columns, to: &writer)
+      }
+    } else {
+      writeSorted(table, condition, columns, sort, isDistinct, &writer)
+    }
+    writer.append("]}")
+  }
+
+  private func writeSorted(
+    _ table: TableSchema, _ condition: Condition, _ columns: [ColumnSchema], _ sort: [ColumnSchema], _ isDistinct: Bool,
+    _ writer: inout ByteWriter
+  ) {
+    var rows: [Row] = []
+    forEachRow(in: table, where: condition) { rows.append($0) }
+    if !isDistinct {
+      var seen: Set<[Datum]> = []
+      rows = rows.filter { row in seen.insert(columns.map { row[$0] }).inserted }
+    }
+    if !sort.isEmpty { rows.sort { $0.order($1, by: sort) < 0 } }
+    for (position, row) in rows.enumerated() {
+      if position > 0 { writer.append(",") }
+      row.write(columns, to: &writer)
+    }
+  }
+
+  /// Reads `[<column>, ...]`.
+  ///
+  /// - Throws: `.syntaxError` for an unknown or repeated column.
+  func columnList(_ json: JSONValue, _ table: TableSchema) throws(OVSDBError) -> [ColumnSchema] {
+    var columns: [ColumnSchema] = []
+    for element in json.elements {
+      guard element.kind == .string else {
+        throw .syntaxError("array of distinct column names expected", at: json)
+      }
+      guard let column = table.column(element) else {
+        throw .syntaxError("\(element.string ?? "") is not a valid column name", at: json)
+      }
+      guard !columns.contains(where: { $0 === column }) else {
+        throw .syntaxError("array of distinct column names expected", at: json)
+      }
+      columns.append(column)
+    }
+    return columns
+  }
+
+  func allColumns(_ table: TableSchema) -> [ColumnSchema] {
+    [.uuid, .version] + table.columns
+  }
+}
+
+extension Row {
+  /// Appends `{column: value, ...}`.
+  package func write(_ columns: [ColumnSchema], to writer: inout ByteWriter) {
+    writer.append("{")
+    for position in columns.indices {
+      let column = columns[position]
+      if position > 0 { writer.append(",") }
+      // Names are ids: nothing in them needs an escape.
+      writer.append("\"")
+      writer.append(utf8: column.name)
+      writer.append("\":")
+      self[column].write(to: &writer, type: column.type)
+    }
+    writer.append("}")
+  }
+
+  /// -1, 0 or 1 by the given columns, the first one first.
+  package func order(_ other: Row, by columns: [ColumnSchema]) -> Int {
+    for column in columns {
+      let order = self[column].order(other[column], type: column.type.key.type)
+      if order != 0 { return order }
+    }
+    return 0
+  }
+}

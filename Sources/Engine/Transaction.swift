@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A transaction in progress: an overlay of changed rows over a database's tables. Operations are in Transaction+Operations.swift
+// and the Operation files, the checks and the making of a commit in Transaction+Commit.swift.
+
+import HashTreeCollections
+import JSON
+import OVSDB
+
+/// A row as a transaction has it.
+struct Draft {
+  let uuid: UUID
+  /// The committed row; nil when the transaction inserted it.
+  let old: Row?
+  /// The transaction's own row, not published; nil when deleted.
+  var new: Row?
+  /// Columns of `new` that were written.
+  var touched: ColumnSet
+}
+
+/// The changed rows of one table.
+struct TableOverlay {
+  let tableIndex: Int
+  private(set) var drafts: [Draft] = []
+  /// Where each row's draft is. Kept only above `scanLimit` drafts: most transactions have a few, which are found faster by looking.
+  private var positions: [UUID: Int] = [:]
+
+  private static let scanLimit = 8
+
+  init(tableIndex: Int) { self.tableIndex = tableIndex }
+
+  func position(of uuid: UUID) -> Int? {
+    if drafts.count > Self.scanLimit { return positions[uuid] }
+    return drafts.firstIndex { $0.uuid == uuid }
+  }
+
+  mutating func append(_ draft: Draft) -> Int {
+    drafts.append(draft)
+    if drafts.count == Self.scanLimit + 1 {
+      for (position, draft) in drafts.enumerated() { positions[draft.uuid] = position }
+    } else if drafts.count > Self.scanLimit {
+      positions[draft.uuid] = drafts.count - 1
+    }
+    return drafts.count - 1
+  }
+
+  subscript(position: Int) -> Draft {
+    get { drafts[position] }
+    _modify { yield &drafts[position] }
+  }
+}
+
+/// A transaction.
+///
+/// Nothing of it is visible before it commits, and an error leaves nothing behind (architecture, invariant 3).
+struct Transaction {
+  let database: Database
+  /// The tables as they were when the transaction began; nobody else changes them meanwhile.
+  let tables: [Table]
+  /// Overlays of the tables touched, in no order; few, so they are found by looking.
+  var overlays: [TableOverlay] = []
+  let symbols: SymbolTable
+  var isDurable = false
+  var comments: [String] = []
+  /// Tables that operations looked at: a change of one of them may let a blocked transaction go on.
+  var tablesRead = ColumnSet()
+
+  init(database: Database) {
+    self.database = database
+    tables = database.tables
+    symbols = SymbolTable(makeUUID: { database.makeUUID() })
+  }
+
+  func overlayPosition(_ tableIndex: Int) -> Int? {
+    overlays.firstIndex { $0.tableIndex == tableIndex }
+  }
+
+  /// The row as the transaction sees it.
+  func row(_ uuid: UUID, in tableIndex: Int) -> Row? {
+    if let overlay = overlayPosition(tableIndex), let position = overlays[overlay].position(of: uuid) {
+      return overlays[overlay][position].new
+    }
+    return tables[tableIndex].rows[uuid]
+  }
+
+  /// Where the draft of a row is; a draft of a committed row is made when there is none.
+  mutating func draft(of uuid: UUID, in tableIndex: Int) -> (overlay: Int, position: Int)? {
+    let overlay = makeOverlay(tableIndex)
+    if let position = overlays[overlay].position(of: uuid) { return (overlay, position) }
+    guard let old = tables[tableIndex].rows[uuid] else { return nil }
+    return (overlay, overlays[overlay].append(Draft(uuid: uuid, old: old, new: old, touched: ColumnSet())))
+  }
+
+  private mutating func makeOverlay(_ tableIndex: Int) -> Int {
+    if let overlay = overlayPosition(tableIndex) { return overlay }
+    overlays.append(TableOverlay(tableIndex: tableIndex))
+    return overlays.count - 1
+  }
+
+  mutating func insert(_ row: Row) {
+    let overlay = makeOverlay(row.table.index)
+    _ = overlays[overlay].append(Draft(uuid: row.uuid, old: nil, new: row, touched: ColumnSet()))
+  }
+
+  /// Sets a column of a row the transaction sees; the row becomes the transaction's own at the first change.
+  mutating func set(_ column: ColumnSchema, of uuid: UUID, in tableIndex: Int, to datum: Datum) {
+    guard let (overlay, position) = draft(of: uuid, in: tableIndex) else { return }
+    guard let row = overlays[overlay][position].new else { return }
+    if row === overlays[overlay][position].old { overlays[overlay][position].new = row.copied() }
+    overlays[overlay][position].new?.set(column, to: datum)
+    overlays[overlay][position].touched.insert(column.index)
+  }
+
+  mutating func delete(_ uuid: UUID, in tableIndex: Int) {
+    guard let (overlay, position) = draft(of: uuid, in: tableIndex) else { return }
+    overlays[overlay][position].new = nil
+  }
+
+  /// Calls `body` with each row that a condition selects.
+  ///
+  /// Rows are found by `_uuid` or by an index where the condition allows it, else by looking at all of them.
+  func forEachRow(in table: TableSchema, where condition: Condition, _ body: (Row) -> Void) {
+    let overlay = overlayPosition(table.index).map { overlays[$0] }
+    func visit(_ row: Row) { if condition.allHold({ row[$0] }) { body(row) } }
+    func isOverlaid(_ uuid: UUID) -> Bool { overlay?.position(of: uuid) != nil }
+
+    switch candidates(in: table, condition) {
+    case .none: return
+    case .uuid(let uuid):
+      if let row = row(uuid, in: table.index) { visit(row) }
+      return
+    case .indexed(let row):
+      if let row, !isOverlaid(row.uuid) { visit(row) }
+    case .all:
+      for row in tables[table.index].rows.values where !isOverlaid(row.uuid) { visit(row) }
+    }
+    if let overlay {
+      for draft in overlay.drafts { if let row = draft.new { visit(row) } }
+    }
+  }
+
+  /// Where the rows of a condition may be, among the committed ones.
+  private enum Candidates {
+    case none
+    case uuid(UUID)
+    case indexed(Row?)
+    case all
+  }
+
+  private func candidates(in table: TableSchema, _ condition: Condition) -> Candidates {
+    guard !condition.clauses.isEmpty else { return .all }
+    for clause in condition.clauses {
+      switch clause {
+      case .constant(let holds): if !holds { return .none }
+      case .comparison(let column, .equal, .uuid(let uuid)) where column.index == ColumnSchema.uuidIndex: return .uuid(uuid)
+      case .comparison: break
+      }
+    }
+    for (position, columns) in table.indexes.enumerated() {
+      if let key = key(for: columns, condition) {
+        return .indexed(tables[table.index].row(index: position, key: key))
+      }
+    }
+    return .all
+  }
+
+  /// The values a condition prescribes for all columns of an index; nil when it leaves one open.
+  private func key(for columns: [ColumnSchema], _ condition: Condition) -> IndexKey? {
+    var values: [Datum] = []
+    for column in columns {
+      guard let value = condition.equalValue(of: column) else { return nil }
+      values.append(value)
+    }
+    return IndexKey(values)
+  }
+}
+
+extension Condition {
+  /// The value that an `==` clause prescribes for a column.
+  package func equalValue(of column: ColumnSchema) -> Datum? {
+    for clause in clauses {
+      if case .comparison(let compared, .equal, let value) = clause, compared === column { return value }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a transaction needs to know of the session that sent it, and what it tells back.
+
+import OVSDB
+
+/// The circumstances of one run of a transaction.
+package struct TransactionContext {
+  /// Writes are refused.
+  package var isReadOnly: Bool
+  /// Whether the session owns the lock of a name; for `assert`.
+  package var ownsLock: (String) -> Bool
+  /// Time since the request arrived, for `wait`.
+  package var elapsedMilliseconds: Int64
+  /// False for a tool without a server, where nobody can make a wait come true.
+  package var canWait: Bool
+
+  package init(
+    isReadOnly: Bool = false, ownsLock: @escaping (String) -> Bool = { _ in false }, elapsedMilliseconds: Int64 = 0,
+    canWait: Bool = true
+  ) {
+    self.isReadOnly = isReadOnly
+    self.ownsLock = ownsLock
+    self.elapsedMilliseconds = elapsedMilliseconds
+    self.canWait = canWait
+  }
+}
+
+/// What became of a transaction.
+package enum Outcome {
+  /// All operations succeeded. `commit` is nil when nothing changed; `isDurable` when it must be on stable storage before the reply.
+  case committed(Commit?, isDurable: Bool)
+  /// An error stands in the result array; nothing changed.
+  case failed
+  /// A `wait` is not met: run the transaction again when one of `tables` changes or after `timeoutMilliseconds` since the request.
+  case blocked(timeoutMilliseconds: Int64?, tables: ColumnSet)
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a monitor is owed while its client does not read: not the updates but their sum, so that it grows with the rows that
+// changed and not with the number of changes.
+
+import Engine
+import OVSDB
+
+/// Changes added up, by table and row.
+package struct Backlog {
+  private var tables: [Int: [UUID: OwedChange]] = [:]
+  /// The last commit that was added.
+  package private(set) var lastCommitID: UUID?
+
+  package init() {}
+
+  package var isEmpty: Bool { tables.isEmpty }
+
+  /// Rows with something owed.
+  package var count: Int { tables.values.reduce(0) { $0 + $1.count } }
+
+  package mutating func add(_ commit: Commit, of specification: MonitorSpecification) {
+    for change in commit.tables where specification.table(change.table.index) != nil {
+      for row in change.rows { add(row.uuid, row.old, row.new, change.table.index) }
+    }
+    lastCommitID = commit.id
+  }
+
+  /// Takes back a commit that was added last and whose record could not be written.
+  package mutating func remove(_ commit: Commit, previousID: UUID, of specification: MonitorSpecification) {
+    for change in commit.tables where specification.table(change.table.index) != nil {
+      for row in change.rows { add(row.uuid, row.new, row.old, change.table.index) }
+    }
+    lastCommitID = previousID
+  }
+
+  private mutating func add(_ uuid: UUID, _ old: Row?, _ new: Row?, _ table: Int) {
+    let known = tables[table]?[uuid].map(\.old) ?? old
+    tables[table, default: [:]][uuid] = known === new ? nil : OwedChange(uuid: uuid, old: known, new: new)
+    if tables[table]?.isEmpty == true { tables[table] = nil }
+  }
+
+  /// Calls `body` with what is owed, table by table in the order of the schema.
+  package func forEach(of specification: MonitorSpecification, _ body: (OwedChange, MonitoredTable) -> Void) {
+    for table in specification.tables {
+      guard let rows = tables[table.table.index] else { continue }
+      for change in rows.values { body(change, table) }
+    }
+  }
+}

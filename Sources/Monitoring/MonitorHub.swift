@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// All monitors of one database: who wants to see which tables, and the way of a commit to them. A commit costs what its readers cost,
+// however many others are connected.
+
+import Engine
+import JSON
+import OVSDB
+
+/// A session as monitors see it.
+package protocol MonitorClient: AnyObject {
+  /// False while the client does not read, or waits for initial contents: its updates are added up instead of sent.
+  var acceptsUpdates: Bool { get }
+  /// Takes a notification for one of its monitors; `body` is `<table-updates>`.
+  func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID)
+}
+
+/// One monitor of one client.
+package final class Subscription {
+  /// The monitor's id as JSON text in normal form.
+  package let id: String
+  package let format: UpdateFormat
+  package unowned let client: any MonitorClient
+  package fileprivate(set) var group: MonitorGroup
+  /// What the client is owed; nil while it is up to date.
+  package var backlog: Backlog?
+  /// True until the initial contents are on their way: updates are added up, whatever the client takes.
+  package var isStarting = false
+  fileprivate var position = 0
+
+  fileprivate init(id: String, format: UpdateFormat, client: any MonitorClient, group: MonitorGroup) {
+    self.id = id
+    self.format = format
+    self.client = client
+    self.group = group
+  }
+}
+
+/// Monitors with equal specifications: each commit is examined and encoded once for all of them.
+package final class MonitorGroup {
+  package let specification: MonitorSpecification
+  package fileprivate(set) var subscriptions: [Subscription] = []
+  /// What of the commit being published the group may want, table by table.
+  fileprivate var changes: [(OwedChange, Int)] = []
+
+  fileprivate init(specification: MonitorSpecification) {
+    self.specification = specification
+  }
+}
+
+/// The monitors of a database.
+package final class MonitorHub {
+  private var groups: [MonitorSpecification: MonitorGroup] = [:]
+  private var interests: [TableInterests]
+  private var update = ByteWriter()
+  private var update2 = ByteWriter()
+  package private(set) var subscriptionCount = 0
+
+  package init(schema: DatabaseSchema) {
+    interests = schema.tables.map { _ in TableInterests() }
+  }
+
+  /// Groups of equal monitors; for the memory report.
+  package var groupCount: Int { groups.count }
+
+  package func subscribe(
+    _ specification: MonitorSpecification, id: String, format: UpdateFormat, client: any MonitorClient
+  ) -> Subscription {
+    let group = makeGroup(specification)
+    let subscription = Subscription(id: id, format: format, client: client, group: group)
+    add(subscription, to: group)
+    subscriptionCount += 1
+    return subscription
+  }
+
+  package func unsubscribe(_ subscription: Subscription) {
+    remove(subscription)
+    subscriptionCount -= 1
+  }
+
+  /// Gives a monitor another specification, and by that perhaps another group.
+  package func move(_ subscription: Subscription, to specification: MonitorSpecification) {
+    remove(subscription)
+    add(subscription, to: makeGroup(specification))
+  }
+
+  /// A monitor with another id, in the place of one that is gone by this.
+  package func rename(_ subscription: Subscription, id: String) -> Subscription {
+    let renamed = Subscription(id: id, format: subscription.format, client: subscription.client, group: subscription.group)
+    remove(subscription)
+    add(renamed, to: makeGroup(renamed.group.specification))
+    return renamed
+  }
+
+  private func makeGroup(_ specification: MonitorSpecification) -> MonitorGroup {
+    if let group = groups[specification] { return group }
+    let group = MonitorGroup(specification: specification)
+    groups[specification] = group
+    for table in specification.tables { interests[table.table.index].add(group, table) }
+    return group
+  }
+
+  private func add(_ subscription: Subscription, to group: MonitorGroup) {
+    subscription.group = group
+    subscription.position = group.subscriptions.count
+    group.subscriptions.append(subscription)
+  }
+
+  private func remove(_ subscription: Subscription) {
+    let group = subscription.group
+    let position = subscription.position
+    let last = group.subscriptions.removeLast()
+    if last !== subscription {
+      group.subscriptions[position] = last
+      last.position = position
+    }
+    guard group.subscriptions.isEmpty else { return }
+    groups[group.specification] = nil
+    for table in group.specification.tables { interests[table.table.index].remove(group, table) }
+  }
+
+  /// Sends a commit to everyone who is owed something of it.
+  package func publish(_ commit: Commit) {
+    for group in gather(commit) { publish(group, commit) }
+  }
+
+  /// The groups that a commit may concern, each with its changes.
+  private func gather(_ commit: Commit) -> [MonitorGroup] {
+    var touched: [MonitorGroup] = []
+    for change in commit.tables where !interests[change.table.index].isEmpty {
+      for row in change.rows {
+        let owed = OwedChange(uuid: row.uuid, old: row.old, new: row.new)
+        interests[change.table.index].forEachGroup(row) { group in
+          if group.changes.isEmpty { touched.append(group) }
+          // A group that an index knows under several values is found several times.
+          if let last = group.changes.last, last.0.uuid == row.uuid, last.1 == change.table.index { return }
+          group.changes.append((owed, change.table.index))
+        }
+      }
+    }
+    return touched
+  }
+
+  private func publish(_ group: MonitorGroup, _ commit: Commit) {
+    var hasUpdate: Bool?
+    var hasUpdate2: Bool?
+    for subscription in group.subscriptions {
+      guard subscription.client.acceptsUpdates, !subscription.isStarting, subscription.backlog == nil else {
+        subscription.backlog = subscription.backlog ?? Backlog()
+        subscription.backlog?.add(commit, of: group.specification)
+        continue
+      }
+      if subscription.format.isDifferential {
+        if hasUpdate2 == nil { hasUpdate2 = encode(group, .update2, &update2) }
+        if hasUpdate2 == true { subscription.client.send(update2, for: subscription, commitID: commit.id) }
+      } else {
+        if hasUpdate == nil { hasUpdate = encode(group, .update, &update) }
+        if hasUpdate == true { subscription.client.send(update, for: subscription, commitID: commit.id) }
+      }
+    }
+    group.changes.removeAll(keepingCapacity: true)
+  }
+
+  private func encode(_ group: MonitorGroup, _ format: UpdateFormat, _ writer: inout ByteWriter) -> Bool {
+    writer.removeAll()
+    var updates = TableUpdatesWriter(format: format)
+    for (change, tableIndex) in group.changes {
+      if let table = group.specification.table(tableIndex) { updates.write(change, of: table, to: &writer) }
+    }
+    updates.finish(&writer)
+    return !updates.isEmpty
+  }
+
+  /// Takes a commit out of the backlogs it was added to; updates that were handed to sessions are theirs to take back.
+  package func retract(_ commit: Commit, previousID: UUID) {
+    for group in groups.values {
+      for subscription in group.subscriptions {
+        subscription.backlog?.remove(commit, previousID: previousID, of: group.specification)
+      }
+    }
+  }
+
+  /// Sends a client what one of its monitors is owed, as one update.
+  package func drain(_ subscription: Subscription, lastCommitID: UUID) {
+    guard let backlog = subscription.backlog, !subscription.isStarting else { return }
+    subscription.backlog = nil
+    update2.removeAll()
+    var updates = TableUpdatesWriter(format: subscription.format)
+    backlog.forEach(of: subscription.group.specification) { updates.write($0, of: $1, to: &update2) }
+    updates.finish(&update2)
+    guard !updates.isEmpty else { return }
+    subscription.client.send(update2, for: subscription, commitID: backlog.lastCommitID ?? lastCommitID)
+  }
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Values from and to JSON. Reading goes straight from the parsed tape to typed storage; writing is always the normal form.
+
+import JSON
+
+extension Datum {
+  /// Reads `<value>` for a column type, checking its constraints.
+  ///
+  /// Shape: an atom, `["set",[atom,...]]` or `["map",[[key,value],...]]`. A bare atom stands for a set of one.
+  ///
+  /// - Parameter symbols: the names of the transaction's rows; nil where `["named-uuid",...]` means nothing.
+  /// - Throws: `.syntaxError`, `.constraintViolation` or `.ovsdbError` (duplicates) as in transactions, section 6.
+  ///
+  /// Source: RFC 7047 section 5.1.
+  package init(json: JSONValue, type: ColumnType, symbols: SymbolTable?) throws(OVSDBError) {
+    if let value = type.value {
+      self = try Self.map(json, type, value, symbols)
+    } else if json.kind == .array, let elements = Self.tagged(json, "set") {
+      self = try Self.set(elements, json, type, symbols)
+    } else {
+      self = try Self.scalar(json, type.key, symbols)
+    }
+  }
+
+  /// The array in `[tag, array]`, nil when `json` begins otherwise.
+  private static func tagged(_ json: JSONValue, _ tag: StaticString) -> JSONValue? {
+    var elements = json.elements.makeIterator()
+    guard let first = elements.next(), first.isString(tag) else { return nil }
+    return elements.next() ?? first
+  }
+
+  private static func scalar(_ json: JSONValue, _ base: BaseType, _ symbols: SymbolTable?) throws(OVSDBError) -> Datum {
+    let datum = Datum(try Atom(json: json, type: base.type, symbols: symbols))
+    if base.constraint != .none, let atom = datum.onlyAtom { try base.check(atom) }
+    return datum
+  }
+
+  private static func set(
+    _ elements: JSONValue, _ json: JSONValue, _ type: ColumnType, _ symbols: SymbolTable?
+  ) throws(OVSDBError) -> Datum {
+    guard json.count == 2, elements.kind == .array else {
+      throw .syntaxError("expected [\"set\", <array>]", at: json)
+    }
+    try checkCount(elements.count, type, "set", json)
+    var atoms = AtomArray(of: type.key.type, capacity: elements.count)
+    if type.key.type == .uuid {
+      // By far the largest sets are of references.
+      var uuids: [UUID] = []
+      uuids.reserveCapacity(elements.count)
+      for element in elements.elements { uuids.append(try Atom.uuid(json: element, symbols: symbols)) }
+      atoms = .uuids(uuids)
+    } else {
+      for element in elements.elements {
+        let atom = try Atom(json: element, type: type.key.type, symbols: symbols)
+        if type.key.constraint != .none { try type.key.check(atom) }
+        atoms.append(atom)
+      }
+    }
+    if case .enumeration = type.key.constraint, case .uuids(let uuids) = atoms {
+      for uuid in uuids { try type.key.check(.uuid(uuid)) }
+    }
+    guard let sorted = atoms.sortedDistinct() else { throw OVSDBError(.ovsdbError, "set contains duplicate") }
+    return Datum(sorted: sorted)
+  }
+
+  private static func map(
+    _ json: JSONValue, _ type: ColumnType, _ value: BaseType, _ symbols: SymbolTable?
+  ) throws(OVSDBError) -> Datum {
+    guard json.kind == .array, json.count == 2, let pairs = tagged(json, "map"), pairs.kind == .array else {
+      throw .syntaxError("expected [\"map\", <array>]", at: json)
+    }
+    try checkCount(pairs.count, type, "map", json)
+    var keys = AtomArray(of: type.key.type, capacity: pairs.count)
+    var values = AtomArray(of: value.type, capacity: pairs.count)
+    for pair in pairs.elements {
+      var parts = pair.elements.makeIterator()
+      guard pair.kind == .array, pair.count == 2, let keyJSON = parts.next(), let valueJSON = parts.next() else {
+        throw .syntaxError("expected 2-element array", at: pair)
+      }
+      let key = try Atom(json: keyJSON, type: type.key.type, symbols: symbols)
+      if type.key.constraint != .none { try type.key.check(key) }
+      let atom = try Atom(json: valueJSON, type: value.type, symbols: symbols)
+      if value.constraint != .none { try value.check(atom) }
+      keys.append(key)
+      values.append(atom)
+    }
+    guard let positions = keys.sortedDistinctPositions() else {
+      throw OVSDBError(.ovsdbError, "map contains duplicate key")
+    }
+    return Datum(sorted: AtomMap(keys: keys.picking(positions), values: values.picking(positions)))
+  }
+
+  private static func checkCount(_ count: Int, _ type: ColumnType, _ kind: String, _ json: JSONValue) throws(OVSDBError) {
+    guard count < type.min || count > type.max else { return }
+    if type.min == 1, type.max == 1 {
+      throw .syntaxError("\(kind) must have exactly one member but \(count) are present", at: json)
+    }
+    throw .syntaxError("\(kind) must have \(type.min) to \(type.max) members but \(count) are present", at: json)
+  }
+
+  /// Appends the normal form: sets and maps sorted, a set of one as its element.
+  package func write(to writer: inout ByteWriter, type: ColumnType) {
+    switch self {
+    case .empty: writer.append(type.isMap ? "[\"map\",[]]" : "[\"set\",[]]")
+    case .integer(let value): writer.appendInteger(value)
+    case .real(let value): writer.appendReal(value)
+    case .boolean(let value): writer.append(value ? "true" : "false")
+    case .string(let text): text.withBytes { writer.appendQuoted(utf8: $0) }
+    case .uuid(let uuid): uuid.writeJSON(to: &writer)
+    case .set(let atoms):
+      writer.append("[\"set\",[")
+      atoms.writeElements(to: &writer)
+      writer.append("]]")
+    case .map(let pairs):
+      writer.append("[\"map\",[")
+      for position in 0..<pairs.count {
+        writer.append(position == 0 ? "[" : ",[")
+        pairs.keys[position].write(to: &writer)
+        writer.append(",")
+        pairs.values[position].write(to: &writer)
+        writer.append("]")
+      }
+      writer.append("]]")
+    }
+  }
+}
+
+extension Atom {
+  /// Reads an atom of a type, without constraints.
+  package init(json: JSONValue, type: AtomicType, symbols: SymbolTable?) throws(OVSDBError) {
+    switch type {
+    case .integer:
+      guard let value = json.integer else { throw .syntaxError("expected integer", at: json) }
+      self = .integer(value)
+    case .real:
+      guard let value = json.number else { throw .syntaxError("expected real", at: json) }
+      self = .real(value == 0 ? 0 : value)
+    case .boolean:
+      guard let value = json.boolean else { throw .syntaxError("expected boolean", at: json) }
+      self = .boolean(value)
+    case .string:
+      guard let bytes = json.utf8 else { throw .syntaxError("expected string", at: json) }
+      guard let string = String(validating: bytes, as: UTF8.self) else {
+        throw .constraintViolation("not a valid UTF-8 string: \(invalidUTF8(bytes))")
+      }
+      self = .string(Text(string))
+    case .uuid:
+      self = .uuid(try Self.uuid(json: json, symbols: symbols))
+    }
+  }
+
+  /// Reads `["uuid",STRING]` or, with symbols, `["named-uuid",ID]`.
+  package static func uuid(json: JSONValue, symbols: SymbolTable?) throws(OVSDBError) -> UUID {
+    var elements = json.elements.makeIterator()
+    if json.count == 2, let tag = elements.next(), let name = elements.next(), let bytes = name.utf8 {
+      if tag.isString("uuid") {
+        if let uuid = UUID(utf8: bytes) { return uuid }
+        throw .syntaxError("\"\(name.string ?? "")\" is not a valid UUID", at: json)
+      }
+      if tag.isString("named-uuid"), let symbols {
+        guard isID(bytes), let string = name.string else {
+          throw .syntaxError("named-uuid string is not a valid <id>", at: json)
+        }
+        return symbols.uuid(of: Text(string))
+      }
+    }
+    throw .syntaxError("expected [\"uuid\", <string>]", at: json)
+  }
+
+  package func write(to writer: inout ByteWriter) {
+    switch self {
+    case .integer(let value): writer.appendInteger(value)
+    case .real(let value): writer.appendReal(value)
+    case .boolean(let value): writer.append(value ? "true" : "false")
+    case .string(let text): text.withBytes { writer.appendQuoted(utf8: $0) }
+    case .uuid(let uuid): uuid.writeJSON(to: &writer)
+    }
+  }
+}
+
+extension UUID {
+  /// Appends `["uuid","..."]`.
+  package func writeJSON(to writer: inout ByteWriter) {
+    writer.append("[\"uuid\",\"")
+    write(to: &writer)
+    writer.append("\"]")
+  }
+}
+
+extension AtomArray {
+  /// Appends the atoms with commas between.
+  func writeElements(to writer: inout ByteWriter) {
+    if case .uuids(let uuids) = self {
+      for (position, uuid) in uuids.enumerated() {
+        if position > 0 { writer.append(",") }
+        uuid.writeJSON(to: &writer)
+      }
+      return
+    }
+    for position in 0..<count {
+      if position > 0 { writer.append(",") }
+      self[position].write(to: &writer)
+    }
+  }
+}
+
+/// Names the first sequence of bytes that is not UTF-8, up to and with the byte that breaks it.
+private func invalidUTF8(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
+  var decoder = UTF8.ForwardParser()
+  var iterator = bytes.makeIterator()
+  var offset = 0
+  while true {
+    switch decoder.parseScalar(from: &iterator) {
+    case .valid(let scalar): offset += scalar.count
+    case .error(let length):
+      let end = Swift.min(offset + length + 1, bytes.count)
+      let sequence = bytes[offset..<Swift.max(end, Swift.min(offset + 1, bytes.count))]
+      return "invalid UTF-8 sequence " + sequence.map { "0x" + hexByte($0) }.joined(separator: " ")
+    case .emptyInput: return "invalid UTF-8 sequence"
+    }
+  }
+}
+
+private func hexByte(_ byte: UInt8) -> String {
+  let text = String(byte, radix: 16)
+  return text.count == 1 ? "0" + text : text
+}
