@@ -56,6 +56,8 @@ let programs: [Target] = [
 let tests: [Target] = [
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
   .testTarget(name: "JournalTests", dependencies: ["Journal", "CPosixShims"], swiftSettings: settings),
+  .testTarget(
+    name: "JSONRPCTests", dependencies: ["JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioCore, nioPosix], swiftSettings: settings),
 ]
 

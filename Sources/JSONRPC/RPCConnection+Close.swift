@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The end of a connection: why, in which words, and in which order.
+
+internal import Logging
+internal import NIOCore
+internal import Streams
+
+/// Why a connection ended.
+package enum RPCCloseReason: Hashable, Sendable, CustomStringConvertible {
+  /// The peer closed it.
+  case endOfFile
+  /// The peer sent what it may not.
+  case protocolError
+  /// The peer was silent, also when asked.
+  case probeTimeout
+  case inputOutput(errnoCode: CInt)
+  /// We closed it.
+  case local
+
+  package var description: String {
+    switch self {
+    case .endOfFile: "End of file"
+    case .protocolError: "Protocol error"
+    case .probeTimeout: "Connection timed out"
+    case .inputOutput(let code): errnoText(code)
+    case .local: "Success"
+    }
+  }
+}
+
+extension RPCConnection {
+  struct Closing {
+    /// Where the connection lives; known once it is part of a channel.
+    var eventLoop: (any EventLoop)?
+  }
+
+  /// Closes the connection: what was appended is sent first, as far as the peer takes it.
+  package func close(_ reason: RPCCloseReason = .local) {
+    finish(reason)
+  }
+
+  /// Ends the connection for us at once, and for the channel when what we have said is sent.
+  func finish(_ reason: RPCCloseReason) {
+    guard !isClosed else { return }
+    flush()
+    // Sending may have found that the peer is gone.
+    guard !isClosed else { return }
+    isClosed = true
+    cancelProbe()
+    log(reason)
+    closeChannel(afterSending: reason != .probeTimeout)
+    // Later, and not from within a call that the owner is making.
+    closing.eventLoop?.assumeIsolated().execute { [self] in
+      owner?.closed(self, reason: reason)
+      owner = nil
+    }
+  }
+
+  private func closeChannel(afterSending: Bool) {
+    guard let context, context.channel.isActive else { return }
+    guard afterSending, unsentCount > 0 else {
+      context.close(promise: nil)
+      return
+    }
+    // An empty write is fulfilled when all before it left.
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    let channel = context.channel
+    promise.futureResult.whenComplete { _ in channel.close(promise: nil) }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+  }
+
+  private func log(_ reason: RPCCloseReason) {
+    switch reason {
+    case .endOfFile:
+      Log.reconnect.log(level: announcesClosing ? .info : .debug, "\(name): connection closed by peer")
+    case .protocolError, .inputOutput:
+      Log.reconnect.warning("\(name): connection dropped (\(reason))")
+    case .probeTimeout:
+      let seconds = probe.interval.nanoseconds / 1_000_000_000
+      Log.reconnect.error("\(name): no response to inactivity probe after \(seconds) seconds, disconnecting")
+    case .local:
+      break
+    }
+  }
+}

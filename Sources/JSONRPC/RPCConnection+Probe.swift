@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Inactivity probes: a peer from which nothing comes is asked for an echo; if nothing comes still it is taken for dead.
+
+internal import NIOCore
+
+extension RPCConnection {
+  struct Probe {
+    /// Zero: never.
+    var interval = TimeAmount.zero
+    var lastLife = NIODeadline.now()
+    var isAsked = false
+    /// Our output when it was last looked at: what the kernel had taken, and what it had not.
+    var sentCount: UInt64 = 0
+    var unsentCount: UInt64 = 0
+    var timer: Scheduled<Void>?
+  }
+
+  /// How long the peer may be silent before it is asked, and again before it is dropped; 0 for ever. Can be set at any time.
+  /// A value between is raised to a second.
+  package var probeIntervalMilliseconds: Int64 {
+    get { probe.interval.nanoseconds / 1_000_000 }
+    set {
+      // An interval so long that it would overflow the clock is as good as a century.
+      let interval = TimeAmount.milliseconds(newValue <= 0 ? 0 : min(max(newValue, 1000), 3_000_000_000_000))
+      guard interval != probe.interval else { return }
+      probe.interval = interval
+      probe.isAsked = false
+      scheduleProbe()
+    }
+  }
+
+  /// Any byte counts.
+  func noteLife() {
+    guard probe.interval > .zero else { return }
+    probe.lastLife = .now()
+    probe.isAsked = false
+  }
+
+  func scheduleProbe() {
+    cancelProbe()
+    guard probe.interval > .zero, !isClosed, let context else { return }
+    probe.timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: probe.lastLife + probe.interval) { [weak self] in
+      self?.probeTimerFired()
+    }
+  }
+
+  func cancelProbe() {
+    probe.timer?.cancel()
+    probe.timer = nil
+  }
+
+  private func probeTimerFired() {
+    probe.timer = nil
+    guard !isClosed else { return }
+    let now = NIODeadline.now()
+    if probe.lastLife + probe.interval <= now {
+      if holdsUnprocessedInput || takesOutput() {
+        // The silence is ours, or the peer is busy with what we sent.
+        probe.lastLife = now
+        probe.isAsked = false
+      } else if probe.isAsked {
+        finish(.probeTimeout)
+        return
+      } else {
+        probe.isAsked = true
+        probe.lastLife = now
+        output.append("{\"id\":\"echo\",\"method\":\"echo\",\"params\":[]}")
+        flush()
+      }
+    }
+    scheduleProbe()
+  }
+  /// Whether the peer took some of a backlog since this was last asked. Output without a backlog proves nothing: the kernel
+  /// takes a good deal for a peer that is gone.
+  private func takesOutput() -> Bool {
+    let unsent = min(unsentCount, handedCount)
+    let sent = handedCount - unsent
+    defer { (probe.sentCount, probe.unsentCount) = (sent, unsent) }
+    return probe.unsentCount > 0 && sent > probe.sentCount
+  }
+}
