@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Dispatch
 import Glibc
 import JSON
 import NIOCore
@@ -104,8 +105,14 @@ final class Pair: Sendable {
 
   func shutDownSending() { shutdown(peer, CInt(SHUT_WR)) }
 
-  /// Reads that many bytes, or all until the end; nil when nothing comes for ten seconds.
-  func receive(_ count: Int = .max) -> String? {
+  /// Reads that many bytes, or all until the end; nil when nothing comes for ten seconds. On a thread that may block.
+  func receive(_ count: Int = .max) async -> String? {
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async { continuation.resume(returning: self.receiveBlocking(count)) }
+    }
+  }
+
+  private func receiveBlocking(_ count: Int) -> String? {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65536)
     while bytes.count < count {
@@ -118,10 +125,14 @@ final class Pair: Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Whether bytes are there to be read now.
-  var hasAnswer: Bool {
-    var waiting = pollfd(fd: peer, events: Int16(POLLIN), revents: 0)
-    return poll(&waiting, 1, 0) == 1
+  /// Whether the connection stays silent for that long.
+  func isSilent(milliseconds: CInt) async -> Bool {
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async {
+        var waiting = pollfd(fd: self.peer, events: Int16(POLLIN), revents: 0)
+        continuation.resume(returning: poll(&waiting, 1, milliseconds) == 0)
+      }
+    }
   }
 
   /// Does something with the connection on its loop.
