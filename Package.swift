@@ -20,6 +20,8 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let libraries: [Target] = [
   .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
   .target(name: "CPosixShims"),
+  .target(name: "CBenchmarkingShims"),
+  .target(name: "Benchmarking", dependencies: ["CBenchmarkingShims", crypto], swiftSettings: settings),
   .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: settings),
   .target(name: "OVSDB", dependencies: ["JSON"], swiftSettings: settings),
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
@@ -50,10 +52,11 @@ let programs: [Target] = [
   .executableTarget(
     name: "ovsdb-tool", dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Daemon"], swiftSettings: settings),
   .executableTarget(name: "ovs-appctl", dependencies: ["Control", "Daemon"], swiftSettings: settings),
-  .executableTarget(name: "ovsdb-bench", dependencies: ["JSON", "Daemon"], swiftSettings: settings),
+  .executableTarget(name: "ovsdb-bench", dependencies: ["Benchmarking"], swiftSettings: settings),
 ]
 
 let tests: [Target] = [
+  .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
   .testTarget(name: "JournalTests", dependencies: ["Journal", "CPosixShims"], swiftSettings: settings),
   .testTarget(

@@ -1,1 +1,8 @@
-// ovsdb-bench
+// SPDX-License-Identifier: Apache-2.0
+//
+// ovsdb-bench: a load generator and measuring tool for OVSDB servers. All of it is in the target `Benchmarking`.
+
+import Benchmarking
+import Glibc
+
+exit(Command.main(Array(CommandLine.arguments.dropFirst())))
