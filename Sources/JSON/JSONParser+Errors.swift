@@ -47,6 +47,12 @@ extension JSONParser {
     fail(input, at: offset, "input exceeds maximum nesting depth \(JSONLimits.depthMax)")
   }
 
+  /// An error for a text of more than `sizeMax` bytes, at the first byte too many.
+  @inline(never)
+  mutating func tooLarge(_ input: UnsafePointer<UInt8>, sizeMax: Int) -> JSONSyntaxError {
+    fail(input, at: first + sizeMax, "input exceeds maximum size of \(sizeMax) bytes")
+  }
+
   /// An error for a byte that begins no token.
   @inline(never)
   mutating func invalidCharacter(_ input: UnsafePointer<UInt8>, at offset: Int) -> JSONSyntaxError {

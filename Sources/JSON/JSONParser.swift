@@ -37,6 +37,8 @@ struct JSONParser: ~Copyable {
   private var scanned = 0
   /// Whether the pending string has an escape before `scanned`.
   private var hasEscape = false
+  /// Where the outermost container begins.
+  private(set) var first = 0
   /// The innermost open container, -1 when there is none.
   private var container = -1
   private var depth = 0
@@ -62,9 +64,16 @@ struct JSONParser: ~Copyable {
     side.base.deallocate()
   }
 
+  /// Bytes of the text that were looked at, from the first that is no white space.
+  var scannedSize: Int {
+    if expected == .begin, pending == .none { return 0 }
+    return max(position, pending == .none ? 0 : scanned) - first
+  }
+
   /// Makes ready for another text; the tape's memory is used again.
   mutating func reset() {
     position = 0
+    first = 0
     expected = .begin
     pending = .none
     container = -1
@@ -183,7 +192,7 @@ struct JSONParser: ~Copyable {
           guard expected.rawValue <= Expected.begin.rawValue else { throw unexpected(input, at: at, expected) }
           guard depth < JSONLimits.depthMax else { throw tooDeep(input, at: at) }
           depth &+= 1
-          if container >= 0 { tape.base[container].setLength(valueCount) }
+          if container >= 0 { tape.base[container].setLength(valueCount) } else { first = at }
           let isObject = byte == UInt8(ascii: "{")
           let opened = JSONTapeEntry(isObject ? .object : .array, payload: UInt64(bitPattern: Int64(container)))
           container = tape.count

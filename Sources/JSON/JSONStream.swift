@@ -15,7 +15,8 @@ package struct JSONStream: ~Copyable {
   private let tape: UnsafeMutablePointer<JSONTape>
   private let messageBytesMax: Int
 
-  /// - Parameter messageBytesMax: The largest text taken, in bytes; a longer one is a syntax error as soon as it is seen.
+  /// - Parameter messageBytesMax: The largest text taken, in bytes without white space before it; a larger one is a
+  ///   syntax error, as soon as that many bytes were seen.
   package init(messageBytesMax: Int) {
     self.messageBytesMax = messageBytesMax
     self.bytes = JSONBuffer(capacity: JSONParser.paddingSize)
@@ -55,9 +56,7 @@ package struct JSONStream: ~Copyable {
     guard bytes.count > begin else { return nil }
     let text = bytes.base + begin
     let isComplete = try parser.advance(text, count: bytes.count - begin)
-    if parser.position > messageBytesMax {
-      throw parser.fail(text, at: messageBytesMax, "input exceeds maximum size of \(messageBytesMax) bytes")
-    }
+    guard parser.scannedSize <= messageBytesMax else { throw parser.tooLarge(text, sizeMax: messageBytesMax) }
     guard isComplete else {
       // White space between texts is dropped as it comes, so that a stream of it does not pile up.
       begin += parser.skipLeadingSpace(text)

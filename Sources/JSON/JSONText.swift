@@ -120,7 +120,8 @@ package enum JSONText {
   }
 
   private static func appendReal(_ real: Double, to builder: inout JSONTapeBuilder) {
-    if let integer = Int64(exactly: real) {
+    // The least integer itself has come as an integer; what comes as this real was below it, and rounded.
+    if let integer = Int64(exactly: real), integer != .min {
       builder.append(JSONTapeEntry(.integer, payload: UInt64(bitPattern: integer)))
     } else {
       builder.append(JSONTapeEntry(.real, payload: real.bitPattern))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The two things in which libjansson's dialect is not ours are settled before it reads a text: integers of more than 64
-// bits, which it refuses and we read as reals, and the nesting depth, of which it takes twice as much.
+// The things in which libjansson's dialect is not ours are settled before it reads a text: integers of more than 64
+// bits, which it refuses and we read as reals; the nesting depth, of which it takes twice as much; and zero bytes
+// between tokens, some of which it overlooks.
 
 /// A text made ready for libjansson.
 struct JSONTextPreparation {
@@ -10,7 +11,7 @@ struct JSONTextPreparation {
   /// Where in `bytes` an `e0` was put in, ascending.
   private var insertions: [Int] = []
 
-  /// - Throws: When containers nest too deep.
+  /// - Throws: When containers nest too deep, and at a zero byte outside strings.
   init(_ text: [UInt8]) throws(JSONSyntaxError) {
     bytes.reserveCapacity(text.count)
     var copied = 0
@@ -21,7 +22,9 @@ struct JSONTextPreparation {
       case UInt8(ascii: "\""): at = Self.stringEnd(text, at + 1)
       case UInt8(ascii: "["), UInt8(ascii: "{"):
         depth += 1
-        if depth > JSONLimits.depthMax { throw Self.tooDeep(text, at) }
+        guard depth <= JSONLimits.depthMax else {
+          throw Self.error(text, at, "input exceeds maximum nesting depth \(JSONLimits.depthMax)")
+        }
         at += 1
       case UInt8(ascii: "]"), UInt8(ascii: "}"):
         depth -= 1
@@ -35,6 +38,7 @@ struct JSONTextPreparation {
           bytes += "e0".utf8
         }
         at = end
+      case 0: throw Self.error(text, at, "invalid character U+0000")
       default: at += 1
       }
     }
@@ -69,11 +73,11 @@ struct JSONTextPreparation {
     return Int64(String(decoding: token, as: UTF8.self)) == nil
   }
 
-  private static func tooDeep(_ text: [UInt8], _ at: Int) -> JSONSyntaxError {
+  private static func error(_ text: [UInt8], _ at: Int, _ message: String) -> JSONSyntaxError {
     let before = text[..<at]
     let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
     return JSONSyntaxError(
       line: before.count { $0 == UInt8(ascii: "\n") }, column: at - lineStart, byte: at,
-      text: "input exceeds maximum nesting depth \(JSONLimits.depthMax)")
+      text: message)
   }
 }

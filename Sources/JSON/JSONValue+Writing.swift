@@ -57,7 +57,10 @@ extension JSONValue {
 
   /// This value as indented JSON text with sorted names and no newline at the end.
   ///
-  /// Shape: two spaces for each level, closing brackets on the line of the last element, empty containers `{}` and `[]`.
+  /// Shape: two spaces for each level, closing brackets on the line of the last element. An empty array is `[]`, an
+  /// empty object has its brackets on two lines.
+  ///
+  /// Source: observed, ovsdb-client 3.1 `--pretty`.
   package func prettyText() -> String {
     var writer = ByteWriter()
     writePretty(to: &writer, level: 1)
@@ -65,17 +68,18 @@ extension JSONValue {
   }
 
   private func writePretty(to writer: inout ByteWriter, level: Int) {
-    guard count > 0 else { return write(to: &writer) }
     var isFirst = true
-    if kind == .array {
+    switch kind {
+    case .array:
       writer.append(UInt8(ascii: "["))
       for element in elements {
         startLine(&writer, level: level, isFirst: &isFirst)
         element.writePretty(to: &writer, level: level + 1)
       }
       writer.append(UInt8(ascii: "]"))
-    } else {
+    case .object:
       writer.append(UInt8(ascii: "{"))
+      if count == 0 { startLine(&writer, level: level, isFirst: &isFirst) }
       for (name, value) in sortedMembers() {
         startLine(&writer, level: level, isFirst: &isFirst)
         name.write(to: &writer)
@@ -83,6 +87,8 @@ extension JSONValue {
         value.writePretty(to: &writer, level: level + 1)
       }
       writer.append(UInt8(ascii: "}"))
+    case .null, .false, .true, .integer, .real, .string:
+      write(to: &writer)
     }
   }
 
