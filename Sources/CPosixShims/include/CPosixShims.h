@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "process.h"
 #include "sockets.h"
 
 /// fork(2). Swift's overlay hides it because threads do not survive it; the daemon forks before it starts any.

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Going to the background, and the watcher process.
+//
+//     shell ── starts ──▶ parent ──fork──▶ watcher (--monitor) ──fork──▶ the program
+//                           │                  │                             │
+//                           │◀── ready byte ───┤◀────────── ready byte ──────┤  Daemonizer.complete
+//                         exit 0          waits, restarts                 serves
+//
+// Each arrow up is a pipe: one byte means ready; end of file means that the child died first, and then its exit status
+// becomes the parent's. So whoever started us knows when we are ready, and gets the error message and status otherwise.
+//
+// `start` forks, so no thread may exist before; threads may be started as soon as it returns.
+// Descriptors that were open before `start` (an inherited listening socket, an unnamed temporary file with the state of
+// the configuration) are seen by every process the watcher starts.
+
+import CPosixShims
+import Glibc
+
+package final class Daemonizer {
+  private let options: DaemonOptions
+  /// The write end of the pipe to the process that waits for us; -1: nobody does.
+  private var readinessPipe: Int32 = -1
+  private let log = LogModule("daemon_unix")
+
+  /// Signals after which the watcher starts the program again: those of a defect, not those of an operator.
+  package static let restartSignals: Set<Int32> = [
+    SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGPIPE, SIGSEGV, SIGXCPU, SIGXFSZ,
+  ]
+  package static let restartIntervalSeconds: Int64 = 10
+
+  package init(options: DaemonOptions) { self.options = options }
+
+  /// Returns in the process that is to do the work; parents and watchers never come back from here.
+  ///
+  /// In order: checks the pid file, becomes the other user, forks, writes the pid file, watches the signals.
+  package func start() throws(UsageError) {
+    if let path = options.pidFile, !options.overwritesPIDFile { try PIDFile.checkFree(path) }
+    try options.user?.apply()
+    if options.detaches {
+      switch try fork() {
+      case .child: setsid()
+      case .parent(let child, let pipe): waitInForeground(child, pipe)
+      }
+    }
+    if options.isMonitored { try monitor() }
+    if let path = options.pidFile { try PIDFile.create(path) }
+    try TerminationSignals.watch()
+  }
+
+  /// To be called when everything is open: whoever waits may go on. Detached: standard files and directory are given
+  /// up, the console gets no more lines.
+  package func complete() {
+    notifyParent()
+    if options.detaches { leaveTerminal() }
+    ReadinessNotice.ready()
+  }
+
+  // MARK: Forking
+
+  private enum Forked {
+    case child
+    /// With the read end of the child's pipe.
+    case parent(child: pid_t, pipe: Int32)
+  }
+
+  private func fork() throws(UsageError) -> Forked {
+    var (readEnd, writeEnd): (Int32, Int32) = (-1, -1)
+    let pipeError = posix_shim_pipe(&readEnd, &writeEnd)
+    guard pipeError == 0 else { throw UsageError("could not create pipe (\(SystemError.text(pipeError)))") }
+    let child = posix_shim_fork()
+    guard child >= 0 else { throw UsageError("fork failed (\(SystemError.text(errno)))") }
+    if child == 0 {
+      close(readEnd)
+      // The pipe of the process above belongs to the one in between.
+      if readinessPipe >= 0 { close(readinessPipe) }
+      readinessPipe = writeEnd
+      return .child
+    }
+    close(writeEnd)
+    return .parent(child: child, pipe: readEnd)
+  }
+
+  /// Waits for the child to be ready.
+  ///
+  /// - Returns: nil when it is; else how it ended.
+  private func waitForReadiness(_ child: pid_t, _ pipe: Int32) -> ChildStatus? {
+    defer { close(pipe) }
+    var byte: UInt8 = 0
+    while true {
+      let count = read(pipe, &byte, 1)
+      if count == 1 { return nil }
+      if count < 0, errno == EINTR { continue }
+      return ChildStatus.wait(for: child) ?? ChildStatus(raw: 0)
+    }
+  }
+
+  private func waitInForeground(_ child: pid_t, _ pipe: Int32) -> Never {
+    guard let status = waitForReadiness(child, pipe) else { exit(EXIT_SUCCESS) }
+    failAsChild(status)
+  }
+
+  /// Ends like a child that died before it was ready: it has said why, unless a signal took it.
+  private func failAsChild(_ status: ChildStatus) -> Never {
+    if let exitStatus = status.exitStatus, exitStatus != 0 { exit(exitStatus) }
+    log.err("fork child died before signaling startup (\(status.text))")
+    Program.fail("fork child died before signaling startup (\(status.text))")
+  }
+
+  private func notifyParent() {
+    guard readinessPipe >= 0 else { return }
+    var byte: UInt8 = 0
+    while write(readinessPipe, &byte, 1) < 0, errno == EINTR {}
+    // A parent that was killed meanwhile is no reason to stop.
+    close(readinessPipe)
+    readinessPipe = -1
+  }
+
+  private func leaveTerminal() {
+    if options.changesDirectory { _ = chdir("/") }
+    let null = posix_shim_open("/dev/null", O_RDWR, 0)
+    if null >= 0 {
+      for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null, descriptor) }
+      if null > STDERR_FILENO { close(null) }
+    }
+    LogSystem.shared.setLevel(.off, destination: .console)
+  }
+
+  // MARK: The watcher
+
+  /// Returns in each process that the watcher starts.
+  private func monitor() throws(UsageError) {
+    guard case .parent(let first, let pipe) = try fork() else { return }
+    LogSystem.shared.setSubprogram("monitor")
+    if let status = waitForReadiness(first, pipe) { failAsChild(status) }
+    notifyParent()
+    if options.detaches { leaveTerminal() }
+    try watch(first)
+  }
+
+  private func watch(_ first: pid_t) throws(UsageError) {
+    var child = first
+    var crashes = 0
+    var lastRestart: Int64?
+    var state = "healthy"
+    var early: ChildStatus?
+    // The watcher holds no log file, so that rotation can take it away; it opens it to say something.
+    let logFile = LogSystem.shared.filePath
+    while true {
+      LogSystem.shared.closeFile()
+      posix_shim_set_title("\(Program.name): monitoring pid \(child) (\(state))")
+      let status = early ?? ChildStatus.wait(for: child) ?? ChildStatus(raw: 0)
+      if let logFile { _ = LogSystem.shared.openFile(logFile) }
+      guard let signal = status.signal, Self.restartSignals.contains(signal) else {
+        log.info("pid \(child) died, \(status.text), exiting")
+        Program.exit(status.signal == nil ? status.exitStatus ?? EXIT_FAILURE : EXIT_SUCCESS)
+      }
+      crashes += 1
+      state = "\(crashes) crashes: pid \(child) died, \(status.text)"
+      waitBeforeRestart(lastRestart, state)
+      lastRestart = Clock.monotonicMilliseconds()
+      log.err("\(state), restarting")
+
+      switch try fork() {
+      case .child:
+        posix_shim_set_title(nil)
+        LogSystem.shared.setSubprogram(Program.name)
+        return
+      case .parent(let next, let pipe):
+        child = next
+        // One that dies before it is ready has been waited for already; then it is dealt with like any other death.
+        early = waitForReadiness(next, pipe)
+      }
+    }
+  }
+
+  private func waitBeforeRestart(_ lastRestart: Int64?, _ state: String) {
+    guard let lastRestart else { return }
+    let due = lastRestart + Self.restartIntervalSeconds * 1000
+    guard Clock.monotonicMilliseconds() < due else { return }
+    log.warn("\(state), waiting until \(Self.restartIntervalSeconds) seconds since last restart")
+    while true {
+      let left = due - Clock.monotonicMilliseconds()
+      guard left > 0 else { return }
+      var time = timespec(tv_sec: Int(left / 1000), tv_nsec: Int(left % 1000) * 1_000_000)
+      nanosleep(&time, nil)
+    }
+  }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who we are: the program's name as used in messages and file names, the version line, and how a program gives up.
+
+import CPosixShims
+import Glibc
+import Synchronization
+
+package enum Program {
+  private struct State {
+    var name = "swift-ovsdb"
+    var startMilliseconds: Int64 = Clock.monotonicMilliseconds()
+  }
+
+  private static let state = Mutex(State())
+
+  /// The release of Open vSwitch whose behaviour is matched. Scripts read it out of the version line.
+  package static let compatibleVersion = "3.1.0"
+  /// Our own name and release, on a line that those scripts do not read.
+  package static let ownVersion = "swift-ovsdb 0.1.0"
+
+  /// To be called first: takes the name from `arguments[0]`, notes the start time, and ignores SIGPIPE (a peer that
+  /// went away is an error of write(2), not the end of the program).
+  package static func begin(_ arguments: [String] = CommandLine.arguments) {
+    let path = arguments.first ?? "swift-ovsdb"
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    state.withLock {
+      $0.name = name
+      $0.startMilliseconds = Clock.monotonicMilliseconds()
+    }
+    posix_shim_default_signal(SIGPIPE, 1)
+  }
+
+  /// The last part of the path by which the program was called.
+  package static var name: String { state.withLock { $0.name } }
+
+  /// Milliseconds since `begin`.
+  package static var uptimeMilliseconds: Int64 {
+    Clock.monotonicMilliseconds() - state.withLock { $0.startMilliseconds }
+  }
+
+  /// Shape: `ovsdb-server (Open vSwitch) 3.1.0`. What `version` answers and the first line of `--version`.
+  package static var versionLine: String { "\(name) (Open vSwitch) \(compatibleVersion)" }
+
+  /// What `--version` prints: the line that scripts parse, then ours.
+  package static var versionText: String { "\(versionLine)\n\(ownVersion)\n" }
+
+  /// Prints `NAME: MESSAGE` on standard error, cleans up and exits.
+  package static func fail(_ message: String, status: Int32 = EXIT_FAILURE) -> Never {
+    writeError("\(name): \(message)\n")
+    exit(status)
+  }
+
+  /// Removes what `Cleanup` knows of and exits. The orderly end of every program.
+  package static func exit(_ status: Int32) -> Never {
+    Cleanup.run()
+    Glibc.exit(status)
+  }
+
+  /// Writes text to standard output, all of it. What goes wrong there (a closed pipe) ends the program with status 1.
+  package static func writeOutput(_ text: String) {
+    if let error = FileDescriptorWriter.writeAll(text, to: STDOUT_FILENO) {
+      fail("write to stdout failed (\(SystemError.text(error)))")
+    }
+  }
+
+  /// Writes text to standard error. If that fails there is nowhere left to complain.
+  package static func writeError(_ text: String) {
+    _ = FileDescriptorWriter.writeAll(text, to: STDERR_FILENO)
+  }
+}
+
+/// Time as the system counts it, in milliseconds.
+package enum Clock {
+  package static func monotonicMilliseconds() -> Int64 { read(CLOCK_MONOTONIC) }
+  /// Since 1970, UTC.
+  package static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) }
+
+  private static func read(_ clock: clockid_t) -> Int64 {
+    var time = timespec()
+    // Cannot fail for these two clocks; zero would only make a time stamp wrong.
+    _ = clock_gettime(clock, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+}
+
+/// The words of the C library for an errno value.
+package enum SystemError {
+  package static func text(_ code: Int32) -> String {
+    // glibc's strerror(3) uses storage of the calling thread.
+    strerror(code).map { String(cString: $0) } ?? "error \(code)"
+  }
+}
+
+/// write(2) until everything is written.
+enum FileDescriptorWriter {
+  /// - Returns: nil, or the errno value of the write that failed.
+  static func writeAll(_ text: String, to descriptor: Int32) -> Int32? {
+    var text = text
+    return text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: descriptor) }
+  }
+
+  static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32? {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = UnsafeRawBufferPointer(rebasing: rest).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+      if count > 0 {
+        rest = rest.dropFirst(count)
+      } else if count < 0, errno == EINTR {
+        continue
+      } else if count < 0, errno == EAGAIN {
+        // Somebody gave us a non-blocking terminal or pipe: wait for room as a blocking one would.
+        var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        _ = Glibc.poll(&poll, 1, -1)
+      } else {
+        return count < 0 ? errno : EIO
+      }
+    }
+    return nil
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate func withUnsafeBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { body(self) }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tells a service manager that started us how far we are, as sd_notify(3) does: a datagram with lines `KEY=VALUE` to the
+// socket named by `NOTIFY_SOCKET` (a path, or `@` and an abstract name). Without the variable nothing happens.
+
+import Glibc
+
+package enum ReadinessNotice {
+  /// Everything is open: `READY=1`, with our process id, since the manager started our parent when we detach.
+  package static func ready() { send("READY=1\nMAINPID=\(getpid())\n") }
+
+  /// The orderly end has begun.
+  package static func stopping() { send("STOPPING=1\n") }
+
+  /// - Returns: Whether somebody was there to be told. A failure is logged and changes nothing else: the manager has its
+  ///   own time limit.
+  @discardableResult package static func send(_ text: String) -> Bool {
+    guard let name = Paths.environment("NOTIFY_SOCKET") else { return false }
+    guard name.hasPrefix("/") || name.hasPrefix("@") else {
+      LogModule("daemon_unix").warn("NOTIFY_SOCKET \"\(name)\" is no path and no abstract name")
+      return false
+    }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    var bytes = Array(name.utf8)
+    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
+      LogModule("daemon_unix").warn("NOTIFY_SOCKET \"\(name)\" is too long")
+      return false
+    }
+    if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
+
+    let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var text = text
+    let sent = text.withUTF8 { bytes in
+      withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          sendto(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), $0, length)
+        }
+      }
+    }
+    if sent < 0 { LogModule("daemon_unix").warn("\(name): notification failed (\(SystemError.text(errno)))") }
+    return sent >= 0
+  }
+}
