@@ -64,6 +64,15 @@ let tests: [Target] = [
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioCore, nioPosix], swiftSettings: settings),
 ]
 
+/// Tests that run whole programs: ours, Open vSwitch's, and OVN's. They share no code with what they test.
+let wholeProgramTests: [Target] = [
+  .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+  .testTarget(
+    name: "InteropTests", dependencies: ["TestSupport"], path: "Tests/Interop",
+    swiftSettings: settings),
+  .testTarget(name: "DifferentialTests", dependencies: ["TestSupport"], path: "Tests/Differential", swiftSettings: settings),
+]
+
 let package = Package(
   name: "swift-ovsdb",
   dependencies: [
@@ -72,5 +81,5 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
-  targets: libraries + programs + tests
+  targets: libraries + programs + tests + wholeProgramTests
 )
