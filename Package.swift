@@ -58,9 +58,10 @@ let programs: [Target] = [
 let tests: [Target] = [
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
-  .testTarget(name: "JournalTests", dependencies: ["Journal", "CPosixShims"], swiftSettings: settings),
   .testTarget(
     name: "JSONRPCTests", dependencies: ["JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
+  .testTarget(
+    name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims"], swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioCore, nioPosix], swiftSettings: settings),
 ]
 

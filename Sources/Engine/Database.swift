@@ -39,6 +39,15 @@ package final class Database {
     lastCommitID = UUID.random(using: &self.random)
   }
 
+  /// A database with contents, from a `DatabaseBuilder`.
+  init(schema: DatabaseSchema, tables: [Table], random: RandomSource) {
+    self.schema = schema
+    self.random = random
+    self.tables = tables
+    lastCommitID = .zero
+    lastCommitID = UUID.random(using: &self.random)
+  }
+
   package var snapshot: Snapshot { Snapshot(schema: schema, tables: tables, sequence: sequence) }
 
   package func makeUUID() -> UUID { UUID.random(using: &random) }

@@ -24,6 +24,18 @@ package struct Table: Sendable {
     indexes = Array(repeating: [:], count: schema.indexes.count)
   }
 
+  /// A table whose parts a `DatabaseBuilder` has counted; they must fulfil the invariants.
+  init(
+    schema: TableSchema, rows: TreeDictionary<UUID, Row>, strongCounts: TreeDictionary<UUID, Int>,
+    weakReferrers: TreeDictionary<UUID, Referrers>, indexes: [TreeDictionary<IndexKey, UUID>]
+  ) {
+    self.schema = schema
+    self.rows = rows
+    self.strongCounts = strongCounts
+    self.weakReferrers = weakReferrers
+    self.indexes = indexes
+  }
+
   /// Puts `new` where `old` was, in the rows and in every index.
   mutating func replace(_ old: Row?, with new: Row?, uuid: UUID) {
     for position in indexes.indices { updateIndex(position, old, new, uuid) }

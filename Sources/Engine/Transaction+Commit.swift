@@ -58,11 +58,7 @@ extension Transaction {
         }
       }
       if grows, count > table.schema.rowsMax {
-        throw .constraintViolation(
-          """
-          transaction causes "\(table.schema.name)" table to contain \(count) rows, \
-          greater than the schema-defined limit of \(table.schema.rowsMax) row(s)
-          """)
+        throw .tooManyRows(count, in: table.schema)
       }
     }
   }

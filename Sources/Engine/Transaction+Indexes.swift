@@ -34,17 +34,7 @@ extension Transaction {
   }
 
   private func violation(_ columns: [ColumnSchema], _ key: IndexKey, _ first: Row, _ second: Row) -> OVSDBError {
-    let names = columns.map { "\"\($0.name)\"" }
-    let list =
-      names.count <= 2
-      ? names.joined(separator: " and ") : names.dropLast().joined(separator: ", ") + ", and " + (names.last ?? "")
-    let values = zip(columns, key.values).map { $1.text(of: $0.type) }.joined(separator: ", ")
-    return .constraintViolation(
-      """
-      Transaction causes multiple rows in "\(first.table.name)" table to have identical values (\(values)) for index on \
-      column\(columns.count == 1 ? "" : "s") \(list).  First row, with UUID \(first.uuid), \(history(first, columns))  \
-      Second row, with UUID \(second.uuid), \(history(second, columns))
-      """)
+    .duplicate(key, in: columns, first: (first, history(first, columns)), second: (second, history(second, columns)))
   }
 
   /// How a row came to have its values in an index.

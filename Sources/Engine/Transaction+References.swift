@@ -79,12 +79,9 @@ extension Transaction {
       if delta > 0, missing == nil, row(target.uuid, in: target.tableIndex) == nil { missing = target }
     }
     guard let missing, let own else { return }
-    throw OVSDBError(
-      .referentialIntegrityViolation,
-      """
-      Table \(tables[own].schema.name) column \(column.name) row \(draft.uuid) \
-      references nonexistent row \(missing.uuid) in table \(tables[missing.tableIndex].schema.name).
-      """)
+    throw .dangling(
+      table: tables[own].schema, column: column, row: draft.uuid, target: missing.uuid,
+      targetTable: tables[missing.tableIndex].schema)
   }
 
   /// A row that is still referenced may not be deleted.
@@ -174,7 +171,7 @@ extension Transaction {
     let before = row[column]
     let pruned = before.pruned(type: column.type) { self.row($0.uuid, in: $0.tableIndex) != nil }
     guard let (rest, lost) = pruned else { return false }
-    if rest.count < column.type.min { throw emptied(column, row, lost) }
+    if rest.count < column.type.min { throw .emptied(column, of: row, isNew: tables[tableIndex].rows[row.uuid] == nil, lost: lost) }
     set(column, of: referrer.uuid, in: tableIndex, to: rest)
     var lostStrong = false
     Datum.forEachReferenceChange(from: before, to: rest, type: column.type, isStrong: true) { target, delta in
@@ -183,24 +180,5 @@ extension Transaction {
       lostStrong = true
     }
     return lostStrong
-  }
-
-  private func emptied(_ column: ColumnSchema, _ row: Row, _ lost: [UUID]) -> OVSDBError {
-    let isNew = tables[row.table.index].rows[row.uuid] == nil
-    let phrase = isNew ? " (inserted within this transaction)" : ""
-    if lost.contains(.zero) {
-      return .constraintViolation(
-        """
-        Weak reference column "\(column.name)" in "\(row.table.name)" row \(row.uuid)\(phrase) contained all-zeros UUID \
-        (probably as the default value for this column) but deleting this value caused a constraint volation because this \
-        column is not allowed to be empty.
-        """)
-    }
-    return .constraintViolation(
-      """
-      Deletion of \(lost.count) weak reference(s) to deleted (or never-existing) rows from column "\(column.name)" in \
-      "\(row.table.name)" row \(row.uuid)\(phrase) caused this column to become empty, but constraints on this column \
-      disallow an empty column.
-      """)
   }
 }

@@ -12,6 +12,10 @@
 //   LogFile.swift         one open file: load, append, flush, sync
 //   LogReplacement.swift  a new file put in the place of the old one while the old one still grows
 //   CompactionSchedule.swift  when a file is worth compacting
+// and what they mean:
+//   TransactionRecord+Reading.swift, +Writing.swift  commits and snapshots as JSON (the specification of the JSON is there)
+//   DatabaseFile.swift    a file made into a database
+//   Conversion.swift      the rows of a database under another schema
 //
 // What always holds:
 //   (1) Bytes of the file before `size` form whole records; whatever stands behind is cut off before the next write.

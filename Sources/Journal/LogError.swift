@@ -3,18 +3,15 @@
 // Errors of files (family (b) of the house: storage). The texts are those that users of ovsdb-tool and ovsdb-server
 // know and search for; factories below are the only place where they are spelt.
 
-/// Something is wrong with a database file.
-package struct LogError: Error, Hashable, Sendable {
-  /// The kind of error, spelt as in error objects of the protocol.
-  package enum Tag: String, Sendable {
-    case io = "I/O error"
-    case syntax = "syntax error"
-    case other = "ovsdb error"
-  }
+import OVSDB
 
-  package var tag: Tag
-  /// Begins with the name of the file as the user gave it.
+/// Something is wrong with a database file.
+package struct LogError: Error, Hashable, Sendable, CustomStringConvertible {
+  package var tag: OVSDBError.Tag
+  /// Begins with the name of the file as the user gave it, unless the error is about the contents of a record.
   package var details: String
+  /// The offending JSON of a record that does not fit.
+  package var syntax: String?
   /// The reason of an I/O error: the system's words, or `End of file`.
   package var ioError: String?
   /// The system's code when a system call failed; nil for a file that ended too early.
@@ -22,57 +19,66 @@ package struct LogError: Error, Hashable, Sendable {
   /// Lines that belong into the log (module `lockfile`, level WARN) before the error is reported.
   package var lockWarnings: [String] = []
 
-  package init(_ tag: Tag, _ details: String, ioError: String? = nil, code: Int32? = nil) {
+  package init(_ tag: OVSDBError.Tag, _ details: String, ioError: String? = nil, code: Int32? = nil) {
     self.tag = tag
     self.details = details
     self.ioError = ioError
     self.code = code
   }
 
-  /// Details with the reason in parentheses, without the tag.
+  /// What is wrong with the contents of a record.
+  package init(_ error: OVSDBError) {
+    tag = error.tag
+    details = error.details ?? ""
+    syntax = error.syntax
+    ioError = error.ioError
+  }
+
+  /// As data for a client.
+  package var object: OVSDBError { OVSDBError(tag, details, syntax: syntax, ioError: ioError) }
+
+  /// Details with the reason in parentheses, without tag and syntax.
   package var message: String { ioError.map { "\(details) (\($0))" } ?? details }
 
-  /// `TAG: DETAILS`, with the reason of an I/O error in parentheses.
-  package var description: String { "\(tag.rawValue): \(message)" }
+  /// `syntax "JSON": TAG: DETAILS (REASON)`, as tools print it.
+  package var description: String { object.description }
 }
-
-extension LogError: CustomStringConvertible {}
 
 extension LogError {
   /// A system call failed: `F: WHAT failed (No such file or directory)`.
   package static func failed(_ path: String, _ what: String, _ cause: SystemError) -> LogError {
-    LogError(.io, "\(path): \(what)", ioError: cause.text, code: cause.code)
+    LogError(.ioError, "\(path): \(what)", ioError: cause.text, code: cause.code)
   }
 
   /// An empty file, or one of a kind that is not wanted here.
-  static func unidentified(_ path: String) -> LogError { LogError(.other, "\(path): cannot identify file type") }
+  static func unidentified(_ path: String) -> LogError { LogError(.ovsdbError, "\(path): cannot identify file type") }
 
   /// The first line is no header.
-  static func foreign(_ path: String) -> LogError { LogError(.other, "\(path): unexpected file format") }
+  static func foreign(_ path: String) -> LogError { LogError(.ovsdbError, "\(path): unexpected file format") }
 
   static func badHeader(_ path: String, offset: Int, line: UnsafeRawBufferPointer) -> LogError {
     let text = String(decoding: RecordHeader.shownPart(of: line), as: UTF8.self)
-    return LogError(.syntax, "\(path): parse error at offset \(offset) in header line \"\(text)\"")
+    return LogError(.syntaxError, "\(path): parse error at offset \(offset) in header line \"\(text)\"")
   }
 
   static func cutOff(_ path: String, length: Int, offset: Int) -> LogError {
-    LogError(.io, "\(path): error reading \(length) bytes starting at offset \(offset)", ioError: "End of file")
+    LogError(.ioError, "\(path): error reading \(length) bytes starting at offset \(offset)", ioError: "End of file")
   }
 
   static func badHash(_ path: String, length: Int, offset: Int, actual: SHA1Digest, expected: SHA1Digest) -> LogError {
     LogError(
-      .syntax,
+      .syntaxError,
       "\(path): \(length) bytes starting at offset \(offset) have SHA-1 hash \(actual) but should have hash \(expected)")
   }
 
   /// The data of a record are not JSON; `problem` is the parser's `line L, column C, byte B: TEXT`.
   package static func notJSON(_ path: String, _ record: Record, problem: String) -> LogError {
     LogError(
-      .syntax, "\(path): \(record.length) bytes starting at offset \(record.offset) are not valid JSON (\(problem))")
+      .syntaxError, "\(path): \(record.length) bytes starting at offset \(record.offset) are not valid JSON (\(problem))")
   }
 
   package static func notObject(_ path: String, _ record: Record) -> LogError {
-    LogError(.syntax, "\(path): \(record.length) bytes starting at offset \(record.offset) are not a JSON object")
+    LogError(.syntaxError, "\(path): \(record.length) bytes starting at offset \(record.offset) are not a JSON object")
   }
 
   /// Good records stand behind a bad one: writing would cut them off, so the file is not opened.
@@ -81,11 +87,11 @@ extension LogError {
   ) -> LogError {
     let records = goodRecordsBehind == 1 ? "1 good record follows" : "\(goodRecordsBehind) good records follow"
     return LogError(
-      cause.tag == .io ? .other : cause.tag,
+      .ovsdbError,
       """
       \(path): record \(record) at offset \(offset) is damaged and \(records) it; \
       refusing to open the file, because writing to it would discard them \
-      (ovsdb-tool salvage copies what is good into a new file): \(cause.message)
+      (ovsdb-tool salvage copies what is good into a new file): \(cause.object)
       """)
   }
 }

@@ -9,6 +9,7 @@
 //                   └──▶ damage inside, unreadable: thrown; the file is not opened
 
 import Glibc
+import JSON
 import Synchronization
 
 /// A database file open for writing, with its lock.
@@ -17,9 +18,9 @@ package final class LogFile {
   package enum Recovery: Hashable, Sendable {
     /// Every byte of the file belongs to a record that was applied.
     case clean
-    /// The last `excess` bytes are no good and nothing good stands behind them: what a crash or a full disk leaves.
-    /// Everything before was applied; the next write cuts them off first.
-    case torn(LogError, excess: Int)
+    /// Record number `record` at `offset` is no good and nothing good stands behind it: what a crash or a full disk
+    /// leaves. Everything before was applied; the next write cuts off the last `excess` bytes first.
+    case torn(LogError, record: Int, offset: Int, excess: Int)
   }
 
   /// The file's name as the user gave it.
@@ -43,6 +44,8 @@ package final class LogFile {
   /// True when something may stand behind `size`.
   private var hasExcess = false
 
+  /// Where records are put together before they are framed.
+  var scratch = ByteWriter()
   /// Framed records that wait for `flush`.
   private var pending: [UInt8] = []
   /// Where each of them ends.
@@ -155,7 +158,7 @@ package final class LogFile {
         } catch {
           if index == 0 || error.code != nil { throw error }
           try refuseIfGoodRecordsFollow(error, index: index, start: start, from: end ?? start + 1)
-          return (log, .torn(error, excess: try log.noteExcess()))
+          return (log, .torn(error, record: index, offset: start, excess: try log.noteExcess()))
         }
       }
     }
@@ -169,6 +172,12 @@ package final class LogFile {
       throw LogError.damagedInside(
         log.path, record: index, offset: start, cause: cause, goodRecordsBehind: count)
     }
+  }
+
+  /// Gives every good record to `body` once more, as when what a load made has to be made again.
+  package func forEachRecord(_ body: (Record) throws(LogError) -> Void) throws(LogError) {
+    var reader = try RecordReader(descriptor, path: path, accepting: [kind])
+    while reader.position < size, let record = try reader.next() { try body(record) }
   }
 
   /// A record that ends at `end` is in the file and good.
@@ -231,7 +240,7 @@ package final class LogFile {
       // A cut that fails is made up for before the next write; until then readers find a torn tail, which they know.
       do throws(LogError) { try cutExcess() } catch let cut {
         throw LogError(
-          .io, "\(path): write failed (\(error.text)), and cutting the file back to \(size) bytes", ioError: cut.ioError,
+          .ioError, "\(path): write failed (\(error.text)), and cutting the file back to \(size) bytes", ioError: cut.ioError,
           code: error.code)
       }
       throw report

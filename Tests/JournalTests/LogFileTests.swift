@@ -136,7 +136,7 @@ import Testing
     do {
       let loaded = try load(path)
       #expect(loaded.records.count == 2)
-      guard case .torn(let error, let excess) = loaded.recovery else {
+      guard case .torn(let error, _, _, let excess) = loaded.recovery else {
         Issue.record("\(loaded.recovery)")
         return
       }
@@ -155,10 +155,12 @@ import Testing
     _ = try directory.write(records.flatMap { $0 }, to: "x.db")
     func loadRefusing(_ index: Int) throws(LogError) -> LogFile.Recovery {
       try LogFile.open(path: path).load { (record) throws(LogError) in
-        if record.index == index { throw LogError(.syntax, "does not fit") }
+        if record.index == index { throw LogError(.syntaxError, "does not fit") }
       }.recovery
     }
-    #expect(try loadRefusing(3) == .torn(LogError(.syntax, "does not fit"), excess: records[3].count))
+    #expect(try loadRefusing(3) == .torn(
+          LogError(.syntaxError, "does not fit"), record: 3, offset: records[..<3].reduce(0) { $0 + $1.count },
+          excess: records[3].count))
     let inside = #expect(throws: LogError.self) { try loadRefusing(2) }
     #expect(inside?.details.contains("record 2 at offset \(records[0].count + records[1].count)") == true)
     #expect(inside?.details.contains("1 good record follows it") == true)

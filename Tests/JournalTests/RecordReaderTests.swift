@@ -172,7 +172,7 @@ import Testing
       #expect(read == texts.prefix(before).map { $0 + "\n" }, "bit \(bit)")
       if bit / 8 >= lastStart {
         let loaded = try load(path)
-        guard case .torn(_, let excess) = loaded.recovery else {
+        guard case .torn(_, _, _, let excess) = loaded.recovery else {
           Issue.record("bit \(bit): \(loaded.recovery)")
           continue
         }

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A standalone database file as a whole: its records made into a database. The server opens files for writing; tools read
+// files, also those that a server is using.
+
+import Engine
+import Glibc
+import JSON
+import OVSDB
+
+package enum DatabaseFile {
+  /// A file open for writing and what is in it.
+  package struct Opened {
+    package let database: Database
+    package let log: LogFile
+    /// How the end of the file was found. What to do about a torn end is the caller's: a server logs it and serves what
+    /// came before, a tool gives up.
+    package let recovery: LogFile.Recovery
+  }
+
+  /// Opens a file for writing, with its lock.
+  ///
+  /// A record that is intact but does not fit the schema or the rows counts as damage of the file, like one with a wrong
+  /// hash. Reading on behind it, as the peer does, would build on a state that never was.
+  ///
+  /// - Throws: as `LogFile.open` and `LogFile.Loader.load` do; `cannot apply this operation to clustered database file`; that
+  ///   the rows contradict each other.
+  package static func open(
+    _ path: String, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system
+  ) throws(LogError) -> Opened {
+    let loader = try LogFile.open(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem)
+    if loader.kind == .clustered { throw LogError.clustered(path) }
+    var assembly = Assembly(path: path, random: random)
+    let (log, recovery) = try loader.load { (record) throws(LogError) in try assembly.apply(record) }
+    if case .torn = recovery {
+      // The bad record may have been applied in part.
+      assembly = Assembly(path: path, random: random)
+      try log.forEachRecord { (record) throws(LogError) in try assembly.apply(record) }
+    }
+    return Opened(database: try assembly.finish(), log: log, recovery: recovery)
+  }
+
+  /// Reads a file without lock, for tools.
+  ///
+  /// - Throws: the first error of any kind, also that of a torn end.
+  package static func read(
+    _ path: String, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system
+  ) throws(LogError) -> Database {
+    var reader = try RecordReader(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem)
+    if reader.kind == .clustered { throw LogError.clustered(path) }
+    var assembly = Assembly(path: path, random: random)
+    while let record = try reader.next() { try assembly.apply(record) }
+    return try assembly.finish()
+  }
+
+  /// Reads the schema of a file without lock; what follows the first record is not looked at.
+  package static func readSchema(_ path: String, fileSystem: FileSystem = .system) throws(LogError) -> DatabaseSchema {
+    var reader = try RecordReader(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem)
+    if reader.kind == .clustered { throw LogError.clustered(path) }
+    guard let record = try reader.next() else { throw LogError.unidentified(path) }
+    return try schema(of: record, path: path)
+  }
+
+  /// The kind of a file, by its first line alone.
+  package static func kind(of path: String, fileSystem: FileSystem = .system) throws(LogError) -> FileKind {
+    try RecordReader(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem).kind
+  }
+
+  /// Makes a new file that holds a schema and no rows, on stable storage.
+  package static func create(
+    _ path: String, schema: DatabaseSchema, fileSystem: FileSystem = .system
+  ) throws(LogError) -> LogFile {
+    let log = try LogFile.create(path: path, fileSystem: fileSystem)
+    log.append(schema)
+    try log.persistCreation()
+    return log
+  }
+
+  /// Makes a file that holds a database, in the place of whatever had the name.
+  package static func write(
+    _ snapshot: Snapshot, to path: String, comment: String, dateMilliseconds: Int64,
+    fileSystem: FileSystem = .system
+  ) throws(LogError) {
+    let lock = try FileLock(database: path, fileSystem: fileSystem)
+    let target = fileSystem.resolved(path)
+    let temporary = "\(target).tmp"
+    do {
+      try fileSystem.remove(temporary)
+    } catch where error.code == ENOENT {
+      // The usual case: nothing was left behind.
+    } catch {
+      throw LogError.failed(temporary, "remove failed", error)
+    }
+    let log = try LogFile.create(path: temporary, fileSystem: fileSystem)
+    log.append(snapshot.schema)
+    var writer = ByteWriter(capacity: 1 << 16)
+    TransactionRecord.write(
+      snapshot, comment: comment, dateMilliseconds: dateMilliseconds, isDifference: false, into: &writer)
+    writer.withBytes { log.append($0) }
+    try log.persistCreation()
+    do {
+      try fileSystem.rename(temporary, target)
+      try fileSystem.syncDirectory(of: target)
+    } catch {
+      throw LogError.failed(path, "rename failed", error)
+    }
+    withExtendedLifetime(lock) {}
+  }
+
+  fileprivate static func schema(of record: Record, path: String) throws(LogError) -> DatabaseSchema {
+    let document = try record.document(of: path)
+    defer { withExtendedLifetime(document) {} }
+    do {
+      return try DatabaseSchema(json: document.root)
+    } catch {
+      throw LogError(error)
+    }
+  }
+}
+
+/// Records made into a database, one after the other.
+private struct Assembly: ~Copyable {
+  let path: String
+  private let random: RandomSource
+  private var decoder: RecordDecoder
+  /// Nil before record 0.
+  private var builder: DatabaseBuilder?
+
+  init(path: String, random: RandomSource) {
+    self.path = path
+    self.random = random
+    decoder = RecordDecoder(path: path)
+  }
+
+  mutating func apply(_ record: Record) throws(LogError) {
+    if record.index == 0 {
+      builder = DatabaseBuilder(schema: try DatabaseFile.schema(of: record, path: path), random: random)
+      return
+    }
+    guard var current = builder.take() else { throw LogError.unidentified(path) }
+    let result = Result { () throws(LogError) in try decoder.apply(record, to: &current) }
+    builder = consume current
+    try result.get()
+  }
+
+  consuming func finish() throws(LogError) -> Database {
+    guard let builder else { throw LogError.unidentified(path) }
+    do {
+      return try builder.finish()
+    } catch {
+      throw LogError(
+        error.tag, "\(path): the records do not make a consistent database: \(error.details ?? error.tag.rawValue)")
+    }
+  }
+}
+
+extension LogError {
+  package static func clustered(_ path: String) -> LogError {
+    LogError(.ovsdbError, "\(path): cannot apply this operation to clustered database file")
+  }
+}
