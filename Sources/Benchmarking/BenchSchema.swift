@@ -23,8 +23,8 @@ package enum BenchSchema {
 
   package static let tableNames = ["Item", "Port", "Quiet", "Record", "Switch"]
 
-  /// The columns of an `Item` or `Port` as JSON, about as much as a port of a virtual switch has. `NUMBER` is eight digits
-  /// or a field of a request template.
+  /// The columns of an `Item` or `Port` as JSON, about as much as a port of a virtual switch has. `NUMBER` is eight
+  /// digits or a field of a request template.
   package static func row(number: String) -> String {
     #"{"name":"item-\#(number)","number":1\#(number),"options":["map",[["owner","bench"],"#
       + #"["attached-mac","00:16:3e:12:34:56"],["iface-id","vm-\#(number)"]]]}"#

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Benchmarking: the library behind `ovsdb-bench`. It drives an OVSDB server through raw Unix sockets on one thread and
-// measures what the server does with it. Read `Workload.swift` for what can be measured, `Load.swift` and `FanOut.swift`
-// for how requests are kept flowing, `MessageScanner.swift` for how replies are judged without being parsed, and
-// `Runner.swift` for how servers are compared.
+// measures what the server does with it. Read `Workload.swift` for what can be measured, `Load.swift` and
+// `FanOut.swift` for how requests are kept flowing, `MessageScanner.swift` for how replies are judged without being
+// parsed, and `Runner.swift` for how servers are compared.
 
 import Glibc
 

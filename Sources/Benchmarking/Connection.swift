@@ -175,8 +175,8 @@ package final class Connection {
     try handler?(self, summary, now)
   }
 
-  /// Servers ask idle clients whether they live. Their question names an id of fixed text, "echo", in every server known;
-  /// the id is copied from the request all the same.
+  /// Servers ask idle clients whether they live. Their question names an id of fixed text, "echo", in every server
+  /// known; the id is copied from the request all the same.
   private func answerEcho(_ request: [UInt8]) {
     let mark = Array("\"id\":".utf8)
     var id = "\"echo\""

@@ -7,8 +7,8 @@ import Glibc
 
 /// Writes a standalone OVSDB log.
 ///
-/// Shape: records of two lines, `OVSDB JSON LENGTH SHA1` and LENGTH bytes of JSON whose last is a newline; the SHA-1, as 40
-/// lower-case hex digits, is of these bytes. The first record is the schema, the others are transactions.
+/// Shape: records of two lines, `OVSDB JSON LENGTH SHA1` and LENGTH bytes of JSON whose last is a newline; the SHA-1,
+/// as 40 lower-case hex digits, is of these bytes. The first record is the schema, the others are transactions.
 ///
 /// Source: ovsdb(5), "File Formats".
 package struct DatabaseFile {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes that monitors must see: one writer, many watchers, and a write is complete when its reply and every update that
-// it causes have arrived.
+// Writes that monitors must see: one writer, many watchers, and a write is complete when its reply and every update
+// that it causes have arrived.
 
 /// A load whose operations change one row each.
 package struct FanOut {
@@ -32,8 +32,8 @@ package struct FanOut {
 
 /// Counts what is missing for each operation under way.
 ///
-/// Invariant: operations complete in the order of their numbers, for replies and each watcher's updates come in that order;
-/// with `oneWatcher` updates are attributed in the order of their arrival.
+/// Invariant: operations complete in the order of their numbers, for replies and each watcher's updates come in that
+/// order; with `oneWatcher` updates are attributed in the order of their arrival.
 private struct Pending {
   private var missing: [Int]
   private var starts: [UInt64]

@@ -2,8 +2,8 @@
 //
 // Latencies, recorded in constant time and memory however many there are.
 
-/// Counts of values in buckets whose width grows with the value: 64 buckets for each power of two, so that a quantile is
-/// at most 1.6 % off. The largest value and the sum are exact.
+/// Counts of values in buckets whose width grows with the value: 64 buckets for each power of two, so that a quantile
+/// is at most 1.6 % off. The largest value and the sum are exact.
 package struct Histogram {
   private var buckets = [UInt64](repeating: 0, count: 64 * 60)
   package private(set) var count: UInt64 = 0

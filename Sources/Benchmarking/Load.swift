@@ -102,8 +102,8 @@ extension Bench {
     return result
   }
 
-  /// Replaces all connections by new ones. Any connection beyond those asked for would make the generator use epoll where
-  /// one blocking read is enough.
+  /// Replaces all connections by new ones. Any connection beyond those asked for would make the generator use epoll
+  /// where one blocking read is enough.
   package func onlyConnections(_ count: Int) throws(BenchmarkFailure) -> [Connection] {
     try dropConnections()
     var clients: [Connection] = []

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds the messages in what a server sends and judges them without parsing: the load generator must be faster than what
-// it measures. `Connection` feeds it.
+// Finds the messages in what a server sends and judges them without parsing: the load generator must be faster than
+// what it measures. `Connection` feeds it.
 
 /// What the scanner saw in one complete message. Each count means what it says only for the message it names; in others
 /// it counts whatever lies at the same depth.
@@ -27,14 +27,15 @@ package struct MessageSummary: Equatable {
 ///     {"id":1,"error":null,"result":{"T":{"UUID":{...}}}}              an initial row is a key at depth 3
 ///     {"id":null,"method":"update2","params":[ID,{"T":{"UUID":{}}}]}   a changed row is a key at depth 4
 ///
-/// Only keys are followed by a colon, so counting colons counts keys. The order of members and white space do not matter.
-/// Input may be split anywhere.
+/// Only keys are followed by a colon, so counting colons counts keys. The order of members and white space do not
+/// matter. Input may be split anywhere.
 package struct MessageScanner {
   private enum Place { case outside, keyword, string, escape }
 
   private var place = Place.outside
   private var depth = 0
-  /// The bytes of the latest string at depth 1 or 3, packed like `word`; 0 when it has more than eight bytes or escapes.
+  /// The bytes of the latest string at depth 1 or 3, packed like `word`; 0 when it has more than eight bytes or
+  /// escapes.
   private var text: UInt64 = 0
   private var textCount = 0
   private var isMethodNext = false

@@ -32,7 +32,8 @@ package enum Report {
 
   /// A workload's result as one JSON object on one line.
   ///
-  /// Shape: `{"workload":NAME,"measurements":[{"name":NAME,"unit":UNIT,"goal":"more"|"less"|"none","servers":[{"median":M,
+  /// Shape:
+  /// `{"workload":NAME,"measurements":[{"name":NAME,"unit":UNIT,"goal":"more"|"less"|"none","servers":[{"median":M,
   /// "min":S,"max":L},...],"ratio":R},...]}`, `ratio` only where there is one.
   package static func json(_ result: WorkloadResult) -> String {
     let lines = result.lines.map { line in

@@ -4,8 +4,8 @@
 
 /// The bytes of a request with fields of fixed width.
 ///
-/// Shape: a run of `#` is a field for a decimal number, padded with zeros on the left; a run of 36 `@` is one for a UUID.
-/// Fields are numbered from 0 in order of appearance. A number in JSON has no leading zeros, so write `1######`.
+/// Shape: a run of `#` is a field for a decimal number, padded with zeros on the left; a run of 36 `@` is one for a
+/// UUID. Fields are numbered from 0 in order of appearance. A number in JSON has no leading zeros, so write `1######`.
 package final class RequestTemplate {
   package let bytes: UnsafeMutableRawBufferPointer
   private let fields: [Range<Int>]
