@@ -21,7 +21,7 @@ let libraries: [Target] = [
   .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
   .target(name: "CPosixShims"),
   .target(name: "CBenchmarkingShims"),
-  .target(name: "Benchmarking", dependencies: ["CBenchmarkingShims", crypto], swiftSettings: settings),
+  .target(name: "Benchmarking", dependencies: ["CBenchmarkingShims", "Daemon", crypto], swiftSettings: settings),
   .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: settings),
   .target(name: "OVSDB", dependencies: ["JSON"], swiftSettings: settings),
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
@@ -52,7 +52,7 @@ let programs: [Target] = [
   .executableTarget(
     name: "ovsdb-tool", dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Daemon"], swiftSettings: settings),
   .executableTarget(name: "ovs-appctl", dependencies: ["Control", "Daemon"], swiftSettings: settings),
-  .executableTarget(name: "ovsdb-bench", dependencies: ["Benchmarking"], swiftSettings: settings),
+  .executableTarget(name: "ovsdb-bench", dependencies: ["Benchmarking", "Daemon"], swiftSettings: settings),
 ]
 
 let tests: [Target] = [

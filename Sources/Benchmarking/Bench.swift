@@ -131,7 +131,8 @@ package final class Bench {
 
   /// A request to `transact`. The id may hold a field of a template.
   package static func transaction(_ operations: [String], id: String = "0") -> String {
-    #"{"id":\#(id),"method":"transact","params":["\#(BenchSchema.databaseName)",\#(operations.joined(separator: ","))]}"#
+    let params = (["\"\(BenchSchema.databaseName)\""] + operations).joined(separator: ",")
+    return #"{"id":\#(id),"method":"transact","params":[\#(params)]}"#
   }
 
   /// Inserts rows, many in each transaction.

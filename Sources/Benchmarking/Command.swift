@@ -3,26 +3,32 @@
 // The program `ovsdb-bench` itself.
 
 import CBenchmarkingShims
+import Daemon
 import Glibc
 
 package enum Command {
-  /// Runs the program and returns its exit status: 0, 1 when a benchmark failed, 2 for a bad command line.
+  /// Runs the program and returns its exit status: 0, 1 when a benchmark failed, 2 for a bad command line, 130 when it
+  /// was interrupted.
+  ///
+  /// - Parameter arguments: With the program's name first.
   package static func main(_ arguments: [String]) -> Int32 {
     do throws(BenchmarkFailure) {
       try run(Options(arguments))
       return 0
     } catch .usage(let text) {
-      print("ovsdb-bench: \(text)", to: STDERR_FILENO)
+      if !text.isEmpty { complain(text) }
       return 2
     } catch {
-      print("ovsdb-bench: \(error)", to: STDERR_FILENO)
+      complain("\(error)")
       return error == .interrupted ? 130 : 1
     }
   }
 
+  private static func complain(_ text: String) { Program.writeError("\(Program.name): \(text)\n") }
+
   private static func run(_ options: Options) throws(BenchmarkFailure) {
-    if options.isHelp { return print(Options.help, terminator: "", to: STDOUT_FILENO) }
-    if options.isVersion { return print("ovsdb-bench (swift-ovsdb)", to: STDOUT_FILENO) }
+    if options.isHelp { return Program.writeOutput(Options.help) }
+    if options.isVersion { return Program.writeOutput("\(Program.name) (\(Program.ownVersion))\n") }
     if options.isList { return list() }
     if let path = options.create { return try DatabaseFile.create(path) }
     try raiseDescriptorLimit()
@@ -33,18 +39,16 @@ package enum Command {
     let runner = Runner(
       targets: targets(options), sizes: options.sizes, rounds: options.rounds ?? (options.compare == nil ? 1 : 3),
       parent: options.directory)
-    if !options.isJSON {
-      print(Report.heading(serverCount: runner.targets.count), terminator: "", to: STDOUT_FILENO)
-    }
+    if !options.isJSON { Program.writeOutput(Report.heading(serverCount: runner.targets.count)) }
     for workload in workloads(options) {
       let result: WorkloadResult
       do {
         result = try runner.run(workload)
       } catch  where error != .interrupted {
-        print("ovsdb-bench: while running \(workload.name):", to: STDERR_FILENO)
+        complain("while running \(workload.name):")
         throw error
       }
-      print(options.isJSON ? Report.json(result) : Report.text(result), terminator: "", to: STDOUT_FILENO)
+      Program.writeOutput(options.isJSON ? Report.json(result) : Report.text(result))
     }
   }
 
@@ -65,7 +69,7 @@ package enum Command {
   private static func list() {
     for workload in Workload.all {
       let space = String(repeating: " ", count: max(2, 22 - workload.name.count))
-      print(workload.name + space + workload.summary, to: STDOUT_FILENO)
+      Program.writeOutput(workload.name + space + workload.summary + "\n")
     }
   }
 
@@ -75,18 +79,5 @@ package enum Command {
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { throw .current("getrlimit") }
     limit.rlim_cur = limit.rlim_max
     guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { throw .current("setrlimit") }
-  }
-
-  /// Unbuffered, so that results appear when they are there, whatever the output is.
-  private static func print(_ text: String, terminator: String = "\n", to descriptor: Int32) {
-    var text = text + terminator
-    text.withUTF8 { bytes in
-      var position = 0
-      while position < bytes.count {
-        let count = write(descriptor, bytes.baseAddress?.advanced(by: position), bytes.count - position)
-        if count <= 0 { return }  // nobody is left to tell
-        position += count
-      }
-    }
   }
 }

@@ -24,8 +24,8 @@ package struct DatabaseFile {
 
   /// Creates a file with `rows` rows in table `Item`.
   ///
-  /// - Parameter rowsPerRecord: How many rows share a transaction record. All in one is what a compaction leaves; one in
-  ///   each is what clients leave that insert them one by one.
+  /// - Parameter rowsPerRecord: How many rows share a transaction record. All in one is what a compaction leaves; one
+  ///   in each is what clients leave that insert them one by one.
   package static func create(_ path: String, rows: Int = 0, rowsPerRecord: Int = 1) throws(BenchmarkFailure) {
     var file = try DatabaseFile(path: path)
     defer { close(file.descriptor) }

@@ -3,6 +3,7 @@
 // ovsdb-bench: a load generator and measuring tool for OVSDB servers. All of it is in the target `Benchmarking`.
 
 import Benchmarking
-import Glibc
+import Daemon
 
-exit(Command.main(Array(CommandLine.arguments.dropFirst())))
+Program.begin()
+Program.exit(Command.main(CommandLine.arguments))

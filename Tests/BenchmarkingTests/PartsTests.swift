@@ -118,6 +118,7 @@ import Testing
 @Suite struct OptionsTests {
   @Test func valuesAreTakenInBothForms() throws {
     let options = try Options([
+      "ovsdb-bench",
       "--server", "/bin/a --b", "--compare=/bin/c", "--rounds=5", "--only", "insert,dump", "--pin", "0,1:2", "--quick",
       "--clients", "7", "--seconds=0.5",
     ])
@@ -140,11 +141,11 @@ import Testing
     ["--server", "a", "--depth", "99999999999999999999"],
   ])
   func whatMakesNoSenseIsRefused(_ arguments: [String]) {
-    #expect(throws: BenchmarkFailure.self) { try Options(arguments) }
+    #expect(throws: BenchmarkFailure.self) { try Options(["ovsdb-bench"] + arguments) }
   }
 
   @Test func everyOptionIsExplained() {
-    for option in Options.table { #expect(Options.help.contains(option.name)) }
+    for option in Options.table { #expect(Options.help.contains("--" + option.name)) }
   }
 
   @Test func workloadsHaveDistinctNames() {
