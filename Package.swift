@@ -40,13 +40,13 @@ let libraries: [Target] = [
     name: "Server",
     dependencies: [
       "JSON", "OVSDB", "Engine", "Journal", "Monitoring", "Streams", "JSONRPC", "Control", "Daemon", "Client",
-      nioCore, nioPosix, deques, logging,
+      "CPosixShims", nioCore, nioPosix, deques, logging,
     ],
     swiftSettings: settings),
 ]
 
 let programs: [Target] = [
-  .executableTarget(name: "ovsdb-server", dependencies: ["Server", "Daemon", "Control"], swiftSettings: settings),
+  .executableTarget(name: "ovsdb-server", dependencies: ["Server"], swiftSettings: settings),
   .executableTarget(
     name: "ovsdb-client", dependencies: ["Client", "Daemon", "Control", "Engine", "Journal"], swiftSettings: settings),
   .executableTarget(

@@ -126,9 +126,10 @@ struct Expectation: @unchecked Sendable {
   let name: StaticString
   let kind: ObjectParser.Expected
   let isRequired: Bool
-  var isTable: Bool { kind == .string && name.utf8CodeUnitCount == 5 }
+  /// Whether it names a table of the schema.
+  var isTable = false
 
-  static let table = Expectation(path: \.table, name: "table", kind: .string, isRequired: true)
+  static let table = Expectation(path: \.table, name: "table", kind: .string, isRequired: true, isTable: true)
   static let row = Expectation(path: \.row, name: "row", kind: .object, isRequired: true)
   static let condition = Expectation(path: \.condition, name: "where", kind: .array, isRequired: true)
   static let columns = Expectation(path: \.columns, name: "columns", kind: .array, isRequired: false)

@@ -28,7 +28,7 @@ package enum UpdateFormat: Sendable, Hashable {
   case update3
 
   /// The form of the row updates inside; the last two share it.
-  var isDifferential: Bool { self != .update }
+  package var isDifferential: Bool { self != .update }
 
   package var method: StaticString {
     switch self {

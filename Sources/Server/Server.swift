@@ -1,1 +1,163 @@
-// Server
+// SPDX-License-Identifier: Apache-2.0
+//
+// The server: its databases, sessions and locks, on one event loop. What clients ask is answered in Session+Dispatch.swift, when it is
+// done stands in Turn.swift, where clients come from in RemoteManager.swift.
+
+import DequeModule
+import Engine
+import JSON
+import JSONRPC
+import Logging
+import NIOCore
+import NIOPosix
+import OVSDB
+
+/// An OVSDB server. Everything it owns is touched on its event loop only.
+package final class Server {
+  package let eventLoop: any EventLoop
+  let group: any EventLoopGroup
+  /// Where relative socket paths lie.
+  let rundir: String
+  /// Told by `get_server_id`; random for each start.
+  let id: UUID
+  let log = Logger(label: "ovsdb_jsonrpc_server")
+  private(set) var databases: [String: ServedDatabase] = [:]
+  private var databasesByName: [Text: ServedDatabase] = [:]
+  private(set) var sessions: [ObjectIdentifier: Session] = [:]
+  var locks = Locks()
+  /// `ovsdb-server/disable-monitor-cond`: only plain monitors are known.
+  var hidesConditionalMonitors = false
+  let limits: Limits
+  let storageOptions: StorageOptions
+  /// Give free memory back to the system after a compaction.
+  var trimsMemory = true
+  private(set) lazy var remotes = RemoteManager(server: self)
+  /// Remotes that were removed and whose sessions are still closing.
+  private var closingRemotes: [ObjectIdentifier: Remote] = [:]
+  private let threads: NIOThreadPool
+
+  // The turn (Turn.swift).
+  var ready: Deque<Session> = []
+  var isTurnScheduled = false
+  var segment = Segment()
+  var databasesToWrite: [ServedDatabase] = []
+  /// Each transaction has a write of its own: after a failed write, and for transactions that were blocked.
+  var isCareful = false
+  /// The request just answered cannot be taken back.
+  var closesSegmentEarly = false
+  /// The result array of the transaction executed last.
+  var results = ByteWriter(capacity: 64 * 1024)
+  private var isClosingScheduled = false
+
+  package init(
+    group: any EventLoopGroup, threads: NIOThreadPool, rundir: String, limits: Limits = Limits(),
+    storageOptions: StorageOptions = StorageOptions()
+  ) {
+    self.storageOptions = storageOptions
+    self.limits = limits
+    self.group = group
+    eventLoop = group.next()
+    self.threads = threads
+    self.rundir = rundir
+    var random = RandomSource()
+    id = UUID.random(using: &random)
+  }
+
+  // MARK: - Databases
+
+  func database(named name: UnsafeBufferPointer<UInt8>) -> ServedDatabase? {
+    // Usually there are two or three; comparing bytes is quicker than making a string to look one up.
+    for (key, database) in databasesByName where key.withBytes({ $0.elementsEqual(name) }) { return database }
+    return nil
+  }
+
+  func add(_ database: ServedDatabase) {
+    databases[database.name] = database
+    databasesByName[Text(database.name)] = database
+  }
+
+  func removeDatabase(named name: String) -> ServedDatabase? {
+    databasesByName[Text(name)] = nil
+    return databases.removeValue(forKey: name)
+  }
+
+  // MARK: - Sessions
+
+  func add(_ session: Session) { sessions[ObjectIdentifier(session)] = session }
+
+  /// Forgets a session whose connection ended: what it waited for, watched and held.
+  func remove(_ session: Session, reason: RPCCloseReason) {
+    guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
+    for trigger in session.pending.values {
+      trigger.cancelTimeout()
+      trigger.database.triggers.removeAll { $0 === trigger }
+    }
+    session.pending = [:]
+    for (database, subscription) in session.monitors.values { database.hub.unsubscribe(subscription) }
+    session.monitors = [:]
+    for database in databases.values {
+      database.forget(session)
+      for dump in database.dumps.values { dump.waiting.removeAll { $0.session === session } }
+    }
+    let names = locks.names(of: session)
+    for name in names.owned + names.awaited { release(name, of: session) }
+    let remote = session.remote
+    remote.remove(session)
+    if remote.sessions.isEmpty { closingRemotes[ObjectIdentifier(remote)] = nil }
+    scheduleClosing()
+  }
+
+  /// Gives up a lock and tells who owns it now.
+  func release(_ name: String, of session: Session) {
+    locks.unlock(name, for: session)?.notify("locked") { $0.appendQuoted(name) }
+  }
+
+  func knows(_ method: Method) -> Bool {
+    guard hidesConditionalMonitors else { return true }
+    let name = "\(method.name)"
+    return name != "monitor_cond" && name != "monitor_cond_since"
+  }
+
+  func noteBlocked(_ trigger: Trigger) { segment.triggers.append(trigger) }
+
+  /// Closes every session, as `ovsdb-server/reconnect` does.
+  func closeSessions(where isClosed: (Session) -> Bool = { _ in true }) {
+    for session in sessions.values where isClosed(session) { session.close() }
+  }
+
+  /// Sessions refer to their remote until they are gone.
+  func keepUntilClosed(_ remote: Remote) {
+    if !remote.sessions.isEmpty { closingRemotes[ObjectIdentifier(remote)] = remote }
+  }
+
+  // MARK: - The loop
+
+  /// Runs something on the loop, after what is being done.
+  func soon(_ body: @escaping () -> Void) { eventLoop.assumeIsolated().execute(body) }
+
+  func after(_ delay: TimeAmount, _ body: @escaping () -> Void) {
+    _ = eventLoop.assumeIsolated().scheduleTask(in: delay, body)
+  }
+
+  /// Sends what was written outside of a turn.
+  func scheduleClosing() {
+    guard !isClosingScheduled else { return }
+    isClosingScheduled = true
+    soon { [self] in
+      isClosingScheduled = false
+      closeSegment()
+    }
+  }
+
+  /// Does slow work on a thread of its own and comes back to the loop with the result.
+  func inBackground<R: Sendable>(_ work: @escaping @Sendable () -> R, then done: @escaping (R) -> Void) {
+    let done = NIOLoopBound(done, eventLoop: eventLoop)
+    let eventLoop = eventLoop
+    threads.submit { state in
+      // Only an ending process cancels its work.
+      guard state == .active else { return }
+      let result = work()
+      eventLoop.execute { done.value(result) }
+    }
+  }
+}

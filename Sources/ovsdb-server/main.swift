@@ -1,1 +1,5 @@
-// ovsdb-server
+// SPDX-License-Identifier: Apache-2.0
+
+import Server
+
+ServerProgram.main()

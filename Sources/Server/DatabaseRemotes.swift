@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Remotes that a database configures, `db:DB,TABLE,COLUMN`: either the strings of a column, or the rows it references, each of which
+// has a target and options and is told what became of it.
+//
+// Source: ovsdb-server(1), "Database Options"; ovsdb-server observed for the columns.
+
+import Engine
+import HashTreeCollections
+import JSON
+import OVSDB
+
+/// A configuration that names what is not there.
+struct ConfigurationError: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// A column that configures remotes.
+struct DatabaseColumn {
+  let database: ServedDatabase
+  let table: TableSchema
+  let column: ColumnSchema
+  private let server: Server
+
+  /// Reads `db:DB,TABLE,COLUMN`.
+  init(_ name: String, in server: Server) throws(ConfigurationError) {
+    let parts = name.dropFirst(3).split(separator: ",", omittingEmptySubsequences: false)
+    guard name.hasPrefix("db:"), parts.count == 3, parts.allSatisfy({ !$0.isEmpty }) else {
+      throw ConfigurationError(description: "\"\(name)\": invalid syntax")
+    }
+    guard let database = server.databases[String(parts[0])] else {
+      throw ConfigurationError(description: "\"\(name)\": no database named \(parts[0])")
+    }
+    guard let table = database.database.schema.table(named: String(parts[1])) else {
+      throw ConfigurationError(description: "\"\(name)\": no table named \(parts[1])")
+    }
+    guard let column = table.column(named: String(parts[2])) else {
+      throw ConfigurationError(description: "\"\(name)\": table \"\(parts[1])\" has no column \"\(parts[2])\"")
+    }
+    self.server = server
+    self.database = database
+    self.table = table
+    self.column = column
+  }
+
+  /// The remotes that are configured now.
+  func targets(_ warnings: inout Set<String>) -> [(String, RemoteOptions)] {
+    switch column.type.key.type {
+    case .string: strings.map { ($0, RemoteOptions()) }
+    case .uuid: managers.compactMap { target(of: $0, &warnings) }
+    default: []
+    }
+  }
+
+  private var strings: [String] {
+    var strings: [String] = []
+    for row in database.database.tables[table.index].rows.values {
+      if case .strings(let texts) = row[column].keys(of: .string) { strings += texts.map(\.string) }
+    }
+    return strings
+  }
+
+  /// The rows that the column references, once each.
+  private var managers: [Row] {
+    guard let target = column.type.key.reference?.tableIndex else { return [] }
+    var rows: [Row] = []
+    var seen: Set<UUID> = []
+    for row in database.database.tables[table.index].rows.values {
+      guard case .uuids(let uuids) = row[column].keys(of: .uuid) else { continue }
+      for uuid in uuids where seen.insert(uuid).inserted {
+        if let manager = database.database.tables[target].rows[uuid] { rows.append(manager) }
+      }
+    }
+    return rows
+  }
+
+  private func target(of row: Row, _ warnings: inout Set<String>) -> (String, RemoteOptions)? {
+    guard let target = row.string("target") else {
+      warnings.insert("Table `\(row.table.name)' has missing or invalid `target' column")
+      return nil
+    }
+    var options = RemoteOptions()
+    if let milliseconds = row.integer("max_backoff") { options.maxBackoffMilliseconds = milliseconds }
+    options.probeMilliseconds = row.integer("inactivity_probe")
+    options.isReadOnly = row.boolean("read_only") ?? false
+    options.role = row.string("role") ?? ""
+    if let text = row.value(of: "dscp", in: "other_config"), let dscp = UInt8(text), dscp < 64 { options.dscp = dscp }
+    return (target, options)
+  }
+
+  // MARK: - Status
+
+  /// Writes into each row what became of its remote, where that is news.
+  func writeStatus(_ remote: (String) -> Remote?) {
+    guard column.type.key.type == .uuid, !database.isReadOnly else { return }
+    var operations: [String] = []
+    for row in managers {
+      guard let target = row.string("target") else { continue }
+      if let operation = statusUpdate(row, remote(target)) { operations.append(operation) }
+    }
+    guard !operations.isEmpty else { return }
+    server.transactInternally("[\(operations.joined(separator: ","))]", in: database)
+  }
+
+  private func statusUpdate(_ row: Row, _ remote: Remote?) -> String? {
+    var members: [String] = []
+    if let column = row.table.column(named: "is_connected"), column.type.key.type == .boolean {
+      let isConnected = !(remote?.sessions.isEmpty ?? true)
+      if row[column] != .boolean(isConnected) { members.append("\"is_connected\":\(isConnected)") }
+    }
+    if let column = row.table.column(named: "status"), column.type.isMap, column.type.key.type == .string {
+      let status = remote?.status() ?? [("sec_since_connect", "0"), ("sec_since_disconnect", "0")]
+      var pairs = AtomMap(keys: .strings([]), values: .strings([]))
+      for (key, value) in status.sorted(by: { Text($0.0) < Text($1.0) }) {
+        pairs.keys.append(.string(Text(key)))
+        pairs.values.append(.string(Text(value)))
+      }
+      let datum = Datum(sorted: pairs)
+      if row[column] != datum {
+        var writer = ByteWriter()
+        datum.write(to: &writer, type: column.type)
+        members.append("\"status\":\(writer.string)")
+      }
+    }
+    guard !members.isEmpty else { return nil }
+    return """
+      {"op":"update","table":"\(row.table.name)","where":[["_uuid","==",["uuid","\(row.uuid)"]]],\
+      "row":{\(members.joined(separator: ","))}}
+      """
+  }
+}
+
+/// Columns of rows whose schema is another's: each may be missing or of another type.
+extension Row {
+  func atom(_ name: String) -> Atom? {
+    table.column(named: name).flatMap { self[$0].onlyAtom }
+  }
+
+  func string(_ name: String) -> String? {
+    if case .string(let text)? = atom(name) { text.string } else { nil }
+  }
+
+  func integer(_ name: String) -> Int64? {
+    if case .integer(let value)? = atom(name) { value } else { nil }
+  }
+
+  func boolean(_ name: String) -> Bool? {
+    if case .boolean(let value)? = atom(name) { value } else { nil }
+  }
+
+  /// The value of a key in a map of strings.
+  func value(of key: String, in name: String) -> String? {
+    guard let column = table.column(named: name), case .map(let pairs) = self[column],
+      case .string(let text)? = pairs.value(of: .string(Text(key)))
+    else { return nil }
+    return text.string
+  }
+}

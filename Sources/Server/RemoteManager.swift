@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The set of remotes: configured on the command line, by command, or by a database (DatabaseRemotes.swift). A change touches only the
+// remotes it is about.
+
+import Logging
+import NIOCore
+import OVSDB
+import Streams
+
+/// Where the server's clients come from.
+final class RemoteManager {
+  private unowned let server: Server
+  /// As configured on the command line and by command; `db:` forms are not expanded.
+  private(set) var configured: [String: ConnectionMethod.Origin] = [:]
+  /// At work, by name.
+  private(set) var remotes: [String: Remote] = [:]
+  private var isReconcileScheduled = false
+  /// What was last said about rows that cannot be used, so that it is said once.
+  private var lastWarnings: Set<String> = []
+  private let log = Logger(label: "ovsdb_server")
+
+  /// How often status is written back into rows that configure remotes.
+  private static let statusInterval = TimeAmount.milliseconds(2500)
+
+  init(server: Server) {
+    self.server = server
+  }
+
+  var names: [String] { configured.keys.sorted { Text($0) < Text($1) } }
+
+  /// Adds a remote.
+  ///
+  /// - Throws: when the name may not be used from where it comes, or a `db:` form names what is not there.
+  func add(_ name: String, origin: ConnectionMethod.Origin) throws {
+    if name.hasPrefix("db:") {
+      _ = try DatabaseColumn(name, in: server)
+    } else {
+      _ = try ConnectionMethod.parse(name, origin: origin)
+    }
+    // What the command line named keeps its right to be a descriptor.
+    if configured[name] == nil { configured[name] = origin }
+    reconcile()
+  }
+
+  /// - Returns: whether there was such a remote.
+  func remove(_ name: String) -> Bool {
+    guard configured.removeValue(forKey: name) != nil else { return false }
+    reconcile()
+    return true
+  }
+
+  /// Starts writing status back.
+  func run() {
+    writeStatus()
+    server.after(Self.statusInterval) { [self] in run() }
+  }
+
+  func closeAll() {
+    for remote in remotes.values { remote.remove() }
+    remotes = [:]
+  }
+
+  // MARK: - Reconciliation
+
+  /// A database that may configure remotes has changed.
+  func databaseChanged(_ database: ServedDatabase) {
+    let prefix = "db:\(database.name),"
+    guard !isReconcileScheduled, configured.keys.contains(where: { $0.hasPrefix(prefix) }) else { return }
+    isReconcileScheduled = true
+    server.soon { [self] in
+      isReconcileScheduled = false
+      reconcile()
+    }
+  }
+
+  /// Makes the remotes at work what they should be.
+  func reconcile() {
+    let wanted = wantedRemotes()
+    for (name, remote) in remotes where wanted[name] == nil { drop(name, remote) }
+    for (name, (method, options)) in wanted {
+      if let remote = remotes[name] {
+        if remote.apply(options) { continue }
+        drop(name, remote)
+      }
+      let remote = Remote(method: method, options: options, server: server)
+      remotes[name] = remote
+      remote.start()
+    }
+    server.scheduleClosing()
+  }
+
+  private func drop(_ name: String, _ remote: Remote) {
+    log.info("\(name): remote deconfigured")
+    remotes[name] = nil
+    server.keepUntilClosed(remote)
+    remote.remove()
+  }
+
+  private func wantedRemotes() -> [String: (ConnectionMethod, RemoteOptions)] {
+    var wanted: [String: (ConnectionMethod, RemoteOptions)] = [:]
+    var warnings: Set<String> = []
+    for (name, origin) in configured {
+      if name.hasPrefix("db:") {
+        for (target, options) in databaseTargets(name, &warnings) where wanted[target] == nil {
+          do {
+            wanted[target] = (try ConnectionMethod.parse(target, origin: .database), options)
+          } catch {
+            warnings.insert("\(error); ignoring \"\(target)\" from database")
+          }
+        }
+      } else if let method = try? ConnectionMethod.parse(name, origin: origin) {
+        // It was checked when it was added.
+        wanted[name] = (method, RemoteOptions())
+      }
+    }
+    for warning in warnings.subtracting(lastWarnings).sorted() { log.warning("\(warning)") }
+    lastWarnings = warnings
+    return wanted
+  }
+
+  private func databaseTargets(_ name: String, _ warnings: inout Set<String>) -> [(String, RemoteOptions)] {
+    do {
+      return try DatabaseColumn(name, in: server).targets(&warnings)
+    } catch {
+      warnings.insert("\(error)")
+      return []
+    }
+  }
+
+  private func writeStatus() {
+    for name in configured.keys where name.hasPrefix("db:") {
+      guard let column = try? DatabaseColumn(name, in: server) else { continue }
+      column.writeStatus { remotes[$0] }
+    }
+    server.scheduleClosing()
+  }
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Databases that come and go: opened at the start or by command.
+
+import Engine
+import Journal
+import Logging
+import OVSDB
+
+/// How databases are opened.
+package struct StorageOptions: Sendable {
+  /// Write changed sets and maps as differences.
+  package var usesDifferences = true
+
+  package init() {}
+}
+
+extension Server {
+  /// Opens a database file and serves it.
+  ///
+  /// - Throws: why the file is not served.
+  package func openDatabase(_ path: String) throws(OVSDBError) {
+    if databases.values.contains(where: { $0.store?.path == path }) {
+      throw OVSDBError(.ovsdbError, "\(path): already open")
+    }
+    if path.hasPrefix("relay:") {
+      throw OVSDBError(.notSupported, "\(path): this server has no relay service; serve a file instead")
+    }
+    let opened: DatabaseFile.Opened
+    do {
+      opened = try DatabaseFile.open(path)
+    } catch {
+      for warning in error.lockWarnings { log.warning("\(warning)") }
+      throw error.object
+    }
+    let name = opened.database.schema.name
+    if name.hasPrefix("_") { throw OVSDBError(.ovsdbError, "\(name): names beginning with \"_\" are reserved") }
+    if databases[name] != nil { throw OVSDBError(.ovsdbError, "\(name): duplicate database name") }
+    noteRecovery(opened.recovery, path)
+    let store = DatabaseStore(log: opened.log, usesDifferences: storageOptions.usesDifferences)
+    let served = ServedDatabase(database: opened.database, store: store, isReadOnly: false, server: self)
+    add(served)
+    publishRow(of: served)
+    remotes.databaseChanged(served)
+  }
+
+  private func noteRecovery(_ recovery: LogFile.Recovery, _ path: String) {
+    guard case .torn(let cause, let record, let offset, let excess) = recovery else { return }
+    let place = "record \(record) at offset \(offset)"
+    let fate = "everything before is served, and the last \(excess) bytes are cut off by the next write"
+    log.error("\(path): \(place): \(cause.message); \(fate)")
+  }
+
+  /// Stops serving a database.
+  ///
+  /// - Throws: the command's error text.
+  func closeDatabase(_ name: String) throws(ConfigurationError) {
+    guard let database = databases[name] else { throw ConfigurationError(description: "Failed to find the database.") }
+    if name.hasPrefix("_") { throw ConfigurationError(description: "Cannot remove reserved database.") }
+    closeSegment()
+    databaseChanged(database)
+    _ = removeDatabase(named: name)
+    removeRow(of: name)
+    closeSegment()
+    remotes.databaseChanged(database)
+  }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program ovsdb-server: its command line, its start and its end.
+//
+// Source: ovsdb-server(1).
+
+import Daemon
+import Glibc
+import NIOCore
+import NIOPosix
+import OVSDB
+import Streams
+
+/// What the command line asks for.
+private struct Arguments {
+  var remotes: [String] = []
+  var databases: [String] = []
+  var opensNoDatabase = false
+  var runCommand: String?
+  var controlSocket: String?
+  var storage = StorageOptions()
+}
+
+/// ovsdb-server.
+package enum ServerProgram {
+  /// Runs until the process is told to end.
+  package static func main() -> Never {
+    Program.begin()
+    VlogHandler.bootstrap()
+    let daemonOptions = DaemonOptions()
+    let tls = TLSOptions()
+    let arguments = parse(daemonOptions, tls)
+    let daemonizer = Daemonizer(options: daemonOptions)
+    do throws(UsageError) {
+      try daemonizer.start()
+    } catch {
+      error.exit()
+    }
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let threads = NIOThreadPool(numberOfThreads: 2)
+    threads.start()
+    let loop = group.any()
+    // Everything is opened on the loop that will serve it, while this thread waits.
+    do {
+      try loop.submit {
+        let server = Server(group: group, threads: threads, rundir: Paths.runDirectory, storageOptions: arguments.storage)
+        try start(server, arguments)
+      }.wait()
+    } catch {
+      Program.fail("\(error)")
+    }
+    let command = arguments.runCommand.map(runCommand)
+    daemonizer.complete()
+    if command == nil { LogModule("ovsdb_server").info(Program.versionLine) }
+    while true { pause() }
+  }
+
+  /// Opens databases and remotes. The server lives as long as the process.
+  private static func start(_ server: Server, _ arguments: Arguments) throws {
+    running = server
+    try server.makeServerDatabase()
+    for path in arguments.databases {
+      do {
+        try server.openDatabase(path)
+      } catch {
+        throw ConfigurationError(description: "\(error)")
+      }
+    }
+    for remote in arguments.remotes { try server.remotes.add(remote, origin: .commandLine) }
+    server.remotes.run()
+    server.watchCompaction()
+    try startControl(server, arguments)
+  }
+
+  /// Keeps the server; touched on its loop only.
+  nonisolated(unsafe) private static var running: Server?
+
+  private static func startControl(_ server: Server, _ arguments: Arguments) throws {}
+
+  private static func runCommand(_ command: String) -> ChildProcess {
+    do throws(UsageError) {
+      return try ChildProcess.run(command) { failure in
+        if let failure { Program.fail(failure) }
+        Program.exit(EXIT_SUCCESS)
+      }
+    } catch {
+      error.exit()
+    }
+  }
+
+  // MARK: - Command line
+
+  private static func parse(_ daemonOptions: DaemonOptions, _ tls: TLSOptions) -> Arguments {
+    var arguments = Arguments()
+    var refused: [String] = []
+    let own: [CommandLineOption] = [
+      CommandLineOption("remote", value: { arguments.remotes.append($0) }),
+      CommandLineOption("unixctl", value: { arguments.controlSocket = $0 }),
+      CommandLineOption("no-dbs", flag: { arguments.opensNoDatabase = true }),
+      CommandLineOption("run", value: { arguments.runCommand = $0 }),
+      CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
+      CommandLineOption("sync-from", value: { _ in refused.append("--sync-from") }),
+      CommandLineOption("sync-exclude-tables", value: { _ in refused.append("--sync-exclude-tables") }),
+      CommandLineOption("active", flag: { refused.append("--active") }),
+      CommandLineOption("config-file", value: { _ in refused.append("--config-file") }),
+      CommandLineOption("help", letter: "h", flag: { printUsage() }),
+      CommandLineOption("version", letter: "V", flag: { printVersion() }),
+    ]
+    let parser = OptionParser(options: own + daemonOptions.options + LogOptions.options + tls.options)
+    let names = parser.parseOrExit()
+    if let option = refused.first {
+      Program.fail("\(option): this server has no such service model; it serves standalone databases")
+    }
+    for name in names {
+      if arguments.databases.contains(name) {
+        LogModule("ovsdb_server").warn("Duplicate database configuration: \(name)")
+      } else {
+        arguments.databases.append(name)
+      }
+    }
+    if arguments.databases.isEmpty, !arguments.opensNoDatabase {
+      arguments.databases = ["\(Paths.databaseDirectory)/conf.db"]
+    }
+    return arguments
+  }
+
+  private static func printVersion() -> Never {
+    Program.writeOutput(Program.versionText)
+    Program.exit(EXIT_SUCCESS)
+  }
+
+  private static func printUsage() -> Never {
+    Program.writeOutput(
+      """
+      \(Program.name): Open vSwitch database server
+      usage: \(Program.name) [OPTIONS] [DATABASE...]
+      where each DATABASE is a database file in ovsdb format.
+      The default DATABASE, if none is given, is
+      \(Paths.databaseDirectory)/conf.db.
+
+      JSON-RPC options (may be specified any number of times):
+        --remote=REMOTE         connect or listen to REMOTE
+      REMOTE is punix:FILE, ptcp:[PORT][:HOST], pfd:FD (listen) or
+      unix:FILE, tcp:HOST[:PORT] (connect), or db:DB,TABLE,COLUMN
+
+      Other options:
+        --no-dbs                start without a database
+        --run COMMAND           run COMMAND as subprocess then exit
+        --unixctl=SOCKET        override default control socket name
+        --disable-file-column-diff  write whole values, not differences
+      \(DaemonOptions.usage)\(LogOptions.usage)
+        -h, --help              display this help message
+        -V, --version           display version information
+
+      """)
+    Program.exit(EXIT_SUCCESS)
+  }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The convert method, and what clients are told when a database changes its schema or goes away.
+
+import JSON
+import OVSDB
+
+extension Session {
+  /// Shape: `[db, schema]`; result `{}`.
+  ///
+  /// Source: ovsdb-server(7), "convert".
+  func convert(params: JSONValue, id: JSONValue) throws(OVSDBError) {
+    let database = try database(params, method: "convert")
+    if isReadOnly || database.isReadOnly {
+      throw OVSDBError(.notAllowed, "conversion is not allowed for read-only database \(database.name)")
+    }
+    guard params.count == 2, let json = params[1] else { throw .syntaxError("array expected", at: params) }
+    let schema = try DatabaseSchema(json: json)
+    guard schema.name == database.name else {
+      throw OVSDBError(
+        .invalidParameters, "new schema name (\(schema.name)) does not match database name (\(database.name))")
+    }
+    let idText = id.text(sorted: true)
+    if pending[idText] != nil || conversions.contains(idText) {
+      throw .syntaxError("convert: duplicate request ID", at: params)
+    }
+    conversions.insert(idText)
+    server.convert(database, to: schema) { [server, self] error in
+      conversions.remove(idText)
+      if let error {
+        replyError(idText: idText) { error.write(to: &$0) }
+      } else {
+        reply(idText: idText) { $0.append("{}") }
+        server.databaseChanged(database)
+        server.refreshRow(of: database)
+      }
+      server.closeSegment()
+    }
+  }
+}
+
+extension Server {
+  /// Tells clients that a database is not what it was: those that are aware of changes lose their monitors and pending transactions
+  /// there, the others their connection, as they would not understand.
+  func databaseChanged(_ database: ServedDatabase) {
+    let triggers = database.triggers
+    for session in sessions.values {
+      guard session.isChangeAware else {
+        session.closesAfterSending = true
+        touch(session)
+        continue
+      }
+      for (key, monitor) in session.monitors where monitor.database === database {
+        session.monitors[key] = nil
+        session.notify("monitor_canceled") { $0.append(utf8: key) }
+      }
+    }
+    for trigger in triggers {
+      remove(trigger)
+      if trigger.session.isChangeAware { trigger.session.replyError(idText: trigger.id) { $0.append("\"canceled\"") } }
+    }
+  }
+
+  /// A database was added: clients that do not know how to learn of it have to connect anew.
+  func closeUnawareSessions() {
+    for session in sessions.values where !session.isChangeAware {
+      session.closesAfterSending = true
+      touch(session)
+    }
+    closeSegment()
+  }
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One client's connection to the server: what it has asked for and what it is owed. Its requests are dispatched in
+// Session+Dispatch.swift; Turn.swift says when.
+
+import Engine
+import JSON
+import JSONRPC
+import Monitoring
+import NIOCore
+import OVSDB
+
+/// A session.
+final class Session {
+  let connection: RPCConnection
+  unowned let server: Server
+  /// Where the client came in.
+  unowned let remote: Remote
+  /// Whether writes are refused.
+  var isReadOnly: Bool
+  /// Whether the client understands that databases come and go.
+  var isChangeAware = false
+
+  /// Blocked transactions by the text of their id.
+  var pending: [String: Trigger] = [:]
+  /// Conversions under way, by the text of their request's id.
+  var conversions: Set<String> = []
+  /// Monitors by the text of their id, over all databases.
+  var monitors: [String: (database: ServedDatabase, subscription: Subscription)] = [:]
+
+  /// In the server's queue.
+  var isQueued = false
+  /// The last segment that knows of this session.
+  var segmentNumber: UInt64 = 0
+  /// A request is being answered elsewhere (large initial contents); nothing more is executed until it is.
+  var isBusy = false
+  /// Input was left because the session was clogged; whoever unclogs it puts it back into the queue.
+  private var isStalled = false
+  /// The session whose request is being answered keeps its input when a segment closes around it.
+  var keepsInput = false
+  /// A message may be waiting in the input.
+  private(set) var hasMoreInput = false
+  /// A protocol error ended the session.
+  private(set) var isClosed = false
+  /// Set when replies of the open segment must wait for a sync.
+  var syncAwaited: (database: ServedDatabase, number: UInt64)?
+  /// Output that waits for a sync, and what came after it.
+  private var held: [(database: ServedDatabase, number: UInt64, bytes: ByteBuffer)] = []
+  /// Close when everything is sent.
+  var closesAfterSending = false
+  let arrival = NIODeadline.now()
+  /// Locks that were stolen from the session.
+  var locksLost: Set<String> = []
+  private(set) lazy var ownsLock: (String) -> Bool = { [unowned self] name in server.locks.isOwner(self, of: name) }
+
+  /// Output above which a session's requests and updates wait.
+  static let outputBytesMax = 1 << 20
+
+  init(connection: RPCConnection, server: Server, remote: Remote, isReadOnly: Bool) {
+    self.connection = connection
+    self.server = server
+    self.remote = remote
+    self.isReadOnly = isReadOnly
+  }
+
+  /// Whether another request may be executed.
+  private var isClogged: Bool {
+    isBusy || isClosed || !connection.isWritable || connection.output.count > Self.outputBytesMax
+      || held.count > Self.heldPiecesMax
+  }
+
+  private static let heldPiecesMax = 64
+
+  /// Executes requests that have arrived.
+  ///
+  /// - Returns: how many.
+  func process(limit: Int) -> Int {
+    var count = 0
+    hasMoreInput = false
+    while count < limit {
+      if isClogged {
+        isStalled = true
+        return count
+      }
+      let message: RPCMessage?
+      server.touch(self)
+      do {
+        message = try connection.next()
+      } catch {
+        isClosed = true
+        return count
+      }
+      guard let message else { return count }
+      count += 1
+      dispatch(message)
+    }
+    hasMoreInput = !isClosed
+    return count
+  }
+
+  /// Sends what the segment produced, unless it has to wait for a sync.
+  func send() {
+    guard !isClosed else { return }
+    if !keepsInput { connection.releaseInput() }
+    if let awaited = syncAwaited ?? held.last.map({ ($0.database, $0.number) }) {
+      syncAwaited = nil
+      hold(awaited.database, awaited.number)
+    } else {
+      connection.flush()
+      if closesAfterSending { close() }
+    }
+    if hasBacklog, acceptsUpdates { server.drainBacklogs(of: self) }
+    if isStalled, !isClogged {
+      isStalled = false
+      server.enqueue(self)
+    }
+  }
+
+  private func hold(_ database: ServedDatabase, _ number: UInt64) {
+    guard connection.output.count > 0 else { return }
+    var buffer = ByteBufferAllocator().buffer(capacity: connection.output.count)
+    connection.output.withBytes { _ = buffer.writeBytes($0) }
+    connection.output.removeAll()
+    held.append((database, number, buffer))
+    database.whenSynced(number, session: self)
+  }
+
+  /// A sync was done: sends what waited for it.
+  func synced(_ database: ServedDatabase) {
+    guard !isClosed else { return }
+    while let first = held.first, first.number <= first.database.syncedNumber {
+      connection.write(shared: first.bytes)
+      held.removeFirst()
+    }
+    connection.flush()
+    if held.isEmpty, closesAfterSending { return close() }
+    server.enqueue(self)
+  }
+
+  /// Forgets the open segment: its output, and that its input was taken.
+  func takeBack() {
+    connection.output.removeAll()
+    connection.input.rewind(to: 0)
+    syncAwaited = nil
+  }
+
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    connection.flush()
+    connection.close()
+  }
+
+  /// Ends the session without what it has not been sent.
+  func close(discardingOutput: Bool) {
+    if discardingOutput {
+      connection.output.removeAll()
+      held = []
+    }
+    close()
+  }
+
+  /// Whether output of the session still waits for a sync of a database.
+  func waits(for database: ServedDatabase) -> Bool {
+    !isClosed && held.contains { $0.database === database }
+  }
+
+  /// Answers a request with contents that were encoded for many.
+  func deliver(
+    _ buffers: [ByteBuffer], idText: String, head: (inout ByteWriter) -> Void, tail: (inout ByteWriter) -> Void
+  ) {
+    server.touch(self)
+    connection.output.append("{\"id\":")
+    connection.output.append(utf8: idText)
+    connection.output.append(",\"result\":")
+    head(&connection.output)
+    for buffer in buffers {
+      guard let last = held.last else {
+        connection.write(shared: buffer)
+        continue
+      }
+      // Something before it waits for a sync, and order is kept.
+      hold(last.database, last.number)
+      held.append((last.database, last.number, buffer))
+    }
+    tail(&connection.output)
+    connection.output.append(",\"error\":null}")
+  }
+
+  /// The session had to wait and need not any more.
+  func resume() {
+    guard !isClosed else { return }
+    if hasBacklog, acceptsUpdates { server.drainBacklogs(of: self) }
+    server.enqueue(self)
+  }
+
+  var hasBacklog: Bool { monitors.values.contains { $0.subscription.backlog != nil } }
+}
+
+extension Session: RPCConnectionOwner {
+  func inputAvailable(_ connection: RPCConnection) { server.enqueue(self) }
+
+  func becameWritable(_ connection: RPCConnection) { resume() }
+
+  func closed(_ connection: RPCConnection, reason: RPCCloseReason) {
+    isClosed = true
+    server.remove(self, reason: reason)
+  }
+}
+
+extension Session: MonitorClient {
+  var acceptsUpdates: Bool {
+    !isClosed && connection.isWritable && connection.output.count <= Self.outputBytesMax
+  }
+
+  func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID) {
+    server.touch(self)
+    connection.output.append("{\"id\":null,\"method\":\"")
+    connection.output.append(subscription.format.method)
+    connection.output.append("\",\"params\":[")
+    connection.output.append(utf8: subscription.id)
+    if subscription.format == .update3 {
+      connection.output.append(",\"")
+      commitID.write(to: &connection.output)
+      connection.output.append("\"")
+    }
+    connection.output.append(",")
+    connection.output.append(body)
+    connection.output.append("]}")
+  }
+}

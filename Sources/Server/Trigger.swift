@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A transaction whose `wait` is not met. It holds nothing but its request; when a table it looked at changes, or its time is up, it is
+// run again from the first operation.
+
+import Engine
+import JSON
+import NIOCore
+
+/// A blocked transaction.
+final class Trigger {
+  unowned let session: Session
+  let database: ServedDatabase
+  /// The request's id as normal JSON text.
+  let id: String
+  /// The request's params, owned: the message they came in is long gone when they are run again.
+  let params: JSONDocument
+  let arrival: NIODeadline
+  /// Tables whose change may let it go on.
+  var tables: ColumnSet
+  private var timer: Scheduled<Void>?
+
+  init(
+    session: Session, database: ServedDatabase, id: String, params: JSONDocument, arrival: NIODeadline, tables: ColumnSet
+  ) {
+    self.session = session
+    self.database = database
+    self.id = id
+    self.params = params
+    self.arrival = arrival
+    self.tables = tables
+  }
+
+  var elapsedMilliseconds: Int64 { (NIODeadline.now() - arrival).nanoseconds / 1_000_000 }
+
+  func scheduleTimeout(_ milliseconds: Int64?, on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
+    timer?.cancel()
+    timer = nil
+    guard let milliseconds else { return }
+    let deadline = arrival + .milliseconds(min(milliseconds, Self.timeoutMillisecondsMax))
+    timer = eventLoop.assumeIsolated().scheduleTask(deadline: deadline, body)
+  }
+
+  func cancelTimeout() {
+    timer?.cancel()
+    timer = nil
+  }
+
+  /// A wait longer than this is without end: nanoseconds of a deadline are 64 bits.
+  private static let timeoutMillisecondsMax: Int64 = 100 * 365 * 86_400_000
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One turn of the event loop. Requests that all ready sessions have read are executed together, their log records written with one
+// system call, and only then any reply or update leaves. If the write fails everything is taken back and done again one by one, so
+// that each client is told the fate of its own transaction.
+
+import Engine
+import JSON
+import NIOCore
+import OVSDB
+
+/// The work between two writes of the log.
+///
+/// Invariants:
+/// 1. While a segment is open nothing of it has left: sessions' output, and the input it came from, are kept until it closes.
+/// 2. A segment holds transactions and echoes only. Every other request closes the segment before it, since what such a request does
+///    (locks, monitors) is not taken back.
+struct Segment {
+  /// Commits in order, each with the id of the state before it.
+  var commits: [(database: ServedDatabase, commit: Commit, previousID: UUID)] = []
+  /// Sessions with new output or consumed input.
+  var touched: [Session] = []
+  /// Transactions that were blocked in this segment.
+  var triggers: [Trigger] = []
+  var number: UInt64 = 1
+}
+
+extension Server {
+  /// How many requests are executed before their replies are sent and the sockets looked at again.
+  private static let requestsPerTurnMax = 1024
+  /// How many requests one session may have executed while others wait.
+  private static let requestsPerSessionMax = 32
+
+  /// Puts a session in the queue of those that have input.
+  func enqueue(_ session: Session) {
+    guard !session.isQueued else { return }
+    session.isQueued = true
+    ready.append(session)
+    scheduleTurn()
+  }
+
+  func scheduleTurn() {
+    guard !isTurnScheduled else { return }
+    isTurnScheduled = true
+    eventLoop.assumeIsolated().execute { [self] in
+      isTurnScheduled = false
+      runTurn()
+    }
+  }
+
+  private func runTurn() {
+    var budget = Self.requestsPerTurnMax
+    while budget > 0, let session = ready.popFirst() {
+      session.isQueued = false
+      let used = session.process(limit: min(Self.requestsPerSessionMax, budget))
+      budget -= used
+      if session.hasMoreInput { enqueue(session) }
+    }
+    closeSegment()
+  }
+
+  /// Notes that a session has output, or consumed input, in the open segment.
+  func touch(_ session: Session) {
+    guard session.segmentNumber != segment.number else { return }
+    session.segmentNumber = segment.number
+    segment.touched.append(session)
+  }
+
+  /// Closes the segment before a request that cannot be taken back.
+  ///
+  /// - Returns: false when the segment had to be done again, and the request was answered with the rest of it.
+  func settle(before session: Session) -> Bool {
+    guard !segment.commits.isEmpty else { return true }
+    session.keepsInput = true
+    defer { session.keepsInput = false }
+    guard writeLogs() else {
+      redoSegment()
+      return false
+    }
+    let commits = segment.commits
+    sendSegment()
+    wakeTriggers(commits)
+    return true
+  }
+
+  /// Writes the log and sends what the segment produced; then runs the transactions it may have woken.
+  func closeSegment() {
+    guard !segment.touched.isEmpty || !segment.commits.isEmpty else { return }
+    if writeLogs() {
+      let commits = segment.commits
+      sendSegment()
+      wakeTriggers(commits)
+    } else {
+      redoSegment()
+    }
+  }
+
+  /// Hands the records of the segment's commits to the kernel.
+  private func writeLogs() -> Bool {
+    var isWritten = true
+    for database in databasesToWrite {
+      if !database.writeLog() { isWritten = false }
+    }
+    return isWritten
+  }
+
+  private func sendSegment() {
+    let closed = segment
+    segment = Segment()
+    segment.number = closed.number + 1
+    databasesToWrite.removeAll(keepingCapacity: true)
+    for session in closed.touched { session.send() }
+  }
+
+  /// Takes everything back that the segment did, and does it again, each transaction with a write of its own.
+  private func redoSegment() {
+    let failed = segment
+    for (database, commit, previousID) in failed.commits.reversed() { database.undo(commit, previousID: previousID) }
+    for trigger in failed.triggers { remove(trigger) }
+    for database in databasesToWrite { database.discardLog() }
+    databasesToWrite.removeAll(keepingCapacity: true)
+    segment = Segment()
+    segment.number = failed.number + 1
+    isCareful = true
+    for session in failed.touched { session.takeBack() }
+    for session in failed.touched { while session.process(limit: Self.requestsPerSessionMax) > 0 {} }
+    isCareful = false
+    closeSegment()
+  }
+
+  /// Records a commit: log, monitors, history.
+  ///
+  /// - Returns: an error when its record could not be written, which only a careful turn learns at once; the commit is undone then.
+  func record(_ commit: Commit, in database: ServedDatabase, previousID: UUID) -> OVSDBError? {
+    if database.appendToLog(commit) {
+      if isCareful {
+        if let error = database.writeLogNow() {
+          database.takeBackUnpublished(commit, previousID: previousID)
+          return error
+        }
+      } else if !databasesToWrite.contains(where: { $0 === database }) {
+        databasesToWrite.append(database)
+      }
+    }
+    segment.commits.append((database, commit, previousID))
+    database.publish(commit)
+    return nil
+  }
+
+  /// Runs blocked transactions that look at a table which changed.
+  private func wakeTriggers(_ commits: [(database: ServedDatabase, commit: Commit, previousID: UUID)]) {
+    for (database, commit, _) in commits where !database.triggers.isEmpty {
+      let woken = database.triggers.filter { trigger in
+        commit.tables.contains { trigger.tables.contains($0.table.index) }
+      }
+      for trigger in woken { run(trigger) }
+    }
+    closeSegment()
+  }
+
+  /// Runs a blocked transaction again.
+  func run(_ trigger: Trigger) {
+    guard trigger.database.triggers.contains(where: { $0 === trigger }) else { return }
+    closeSegment()
+    let session = trigger.session
+    // A trigger's request cannot be taken back to its session's input: it has the log to itself.
+    isCareful = true
+    defer { isCareful = false }
+    let outcome = trigger.params.withRoot { params in
+      execute(params, in: trigger.database, for: session, elapsedMilliseconds: trigger.elapsedMilliseconds)
+    }
+    switch outcome {
+    case .blocked(let timeout, let tables):
+      trigger.tables = tables
+      if let timeout { scheduleTimeout(of: trigger, timeout) }
+    case .done(let isDurable):
+      remove(trigger)
+      session.replyToTransact(idText: trigger.id, database: trigger.database, isDurable: isDurable)
+    }
+    closeSegment()
+  }
+
+  func scheduleTimeout(of trigger: Trigger, _ milliseconds: Int64?) {
+    trigger.scheduleTimeout(milliseconds, on: eventLoop) { [weak self, weak trigger] in
+      guard let self, let trigger else { return }
+      self.run(trigger)
+    }
+  }
+
+  func remove(_ trigger: Trigger) {
+    trigger.cancelTimeout()
+    trigger.database.triggers.removeAll { $0 === trigger }
+    trigger.session.pending[trigger.id] = nil
+  }
+}
+
+/// What became of a run of a transaction, whose result array is in `Server.results`.
+enum Execution {
+  case done(isDurable: Bool)
+  case blocked(timeoutMilliseconds: Int64?, tables: ColumnSet)
+}
+
+extension Server {
+  /// Runs a transaction; its result array is in `results` afterwards.
+  func execute(
+    _ params: JSONValue, in database: ServedDatabase, for session: Session, elapsedMilliseconds: Int64
+  ) -> Execution {
+    results.removeAll()
+    let previousID = database.database.lastCommitID
+    let context = TransactionContext(
+      isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
+      elapsedMilliseconds: elapsedMilliseconds)
+    switch database.database.transact(params: params, context: context, into: &results) {
+    case .failed: return .done(isDurable: false)
+    case .blocked(let timeout, let tables): return .blocked(timeoutMilliseconds: timeout, tables: tables)
+    case .committed(let commit, let isDurable):
+      if let commit, let error = record(commit, in: database, previousID: previousID) {
+        results.truncate(to: results.count - 1)
+        if results.count > 1 { results.append(",") }
+        error.write(to: &results)
+        results.append("]")
+        return .done(isDurable: false)
+      }
+      return .done(isDurable: isDurable)
+    }
+  }
+}
