@@ -185,8 +185,14 @@ struct JSONParser: ~Copyable {
           }
 
         case UInt8(ascii: "a")...UInt8(ascii: "z"):
-          pending = .keyword
-          scanned = at
+          let (kind, end) = JSONScanner.shortKeyword(input, at)
+          if end > 0, end < count {
+            entry = JSONTapeEntry(kind)
+            at = end
+          } else {
+            pending = .keyword
+            scanned = at
+          }
 
         case UInt8(ascii: "{"), UInt8(ascii: "["):
           guard expected.rawValue <= Expected.begin.rawValue else { throw unexpected(input, at: at, expected) }

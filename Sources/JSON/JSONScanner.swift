@@ -50,6 +50,28 @@ enum JSONScanner {
     return (isNegative ? 0 &- value : value, at)
   }
 
+  /// One of the keywords.
+  ///
+  /// - Returns: What it means and its end, which is 0 when it is something else.
+  @inline(__always)
+  static func shortKeyword(_ input: UnsafePointer<UInt8>, _ start: Int) -> (kind: JSONValue.Kind, end: Int) {
+    let kind: JSONValue.Kind
+    var end = start &+ 4
+    // The four letters as a number, the first lowest.
+    switch UInt32(littleEndian: UnsafeRawPointer(input + start).loadUnaligned(as: UInt32.self)) {
+    case 0x6575_7274: kind = .true
+    case 0x6c6c_756e: kind = .null
+    case 0x736c_6166 where input[end] == UInt8(ascii: "e"):
+      kind = .false
+      end &+= 1
+    default: return (.null, 0)
+    }
+    return isLetter(input[end]) ? (.null, 0) : (kind, end)
+  }
+
+  @inline(__always)
+  static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) &- UInt8(ascii: "a") < 26 }
+
   /// Whether a byte can be part of a number's token.
   @inline(__always)
   static func isNumberByte(_ byte: UInt8) -> Bool {
@@ -70,7 +92,7 @@ enum JSONScanner {
   /// A keyword begins with a small letter, but its token goes on over letters of both cases.
   static func keywordEnd(_ input: UnsafePointer<UInt8>, _ from: Int) -> Int {
     var at = from
-    while (input[at] | 0x20) &- UInt8(ascii: "a") < 26 { at &+= 1 }
+    while isLetter(input[at]) { at &+= 1 }
     return at
   }
 }
