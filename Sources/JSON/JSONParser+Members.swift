@@ -7,25 +7,33 @@ extension JSONParser {
   /// Objects of more members than this are checked with a hash table.
   private static var pairwiseMax: Int { 16 }
 
-  /// Removes members whose name comes again later.
+  /// Marks members whose name comes again later as dropped.
+  ///
+  /// They stay on the tape as holes that iteration skips. Closing the gaps instead would move what follows, again at
+  /// each level, which lets a thousand nested objects of two members each cost a thousand times their size.
   ///
   /// - Parameters:
-  ///   - entries: The tape, of `entryCount` entries, which ends with the object.
+  ///   - entries: The tape.
   ///   - count: The members there are.
-  /// - Returns: The members and the entries left.
+  /// - Returns: The members left.
   /// - Complexity: O(members), for any choice of names: the table's hash has a random seed.
   @inline(never)
   func dropDuplicates(
-    _ entries: UnsafeMutablePointer<JSONTapeEntry>, _ entryCount: Int, object: Int, count: Int,
-    _ input: UnsafePointer<UInt8>
-  ) -> (count: Int, entryCount: Int) {
+    _ entries: UnsafeMutablePointer<JSONTapeEntry>, object: Int, count: Int, _ input: UnsafePointer<UInt8>
+  ) -> Int {
     let tape = JSONTape(input: input, side: side.base, entries: entries)
-    let hasDuplicates =
-      count <= Self.pairwiseMax
-      ? Self.hasDuplicate(tape, object: object, count: count)
-      : Self.countsDuplicates(tape, object: object, count: count)
-    guard hasDuplicates else { return (count, entryCount) }
-    return Self.keepLast(tape, entries, entryCount, object: object, count: count)
+    if count <= Self.pairwiseMax, !Self.hasDuplicate(tape, object: object, count: count) { return count }
+    var table = JSONNameTable(tape: tape, count: count)
+    var left = count
+    var at = object + 1
+    for _ in 0..<count {
+      if let earlier = table.replace(at) {
+        entries[earlier].meta |= JSONTapeEntry.droppedFlag
+        left -= 1
+      }
+      at += 1 + entries[at + 1].span
+    }
+    return left
   }
 
   /// Compares each name with those before it, but only when a filter of 64 bits has seen its like.
@@ -59,40 +67,6 @@ extension JSONParser {
     guard let base = name.baseAddress, name.count > 0 else { return 1 }
     let mix = UInt64(base[0]) &* 7 &+ UInt64(base[name.count &- 1]) &* 13 &+ UInt64(truncatingIfNeeded: name.count)
     return 1 &<< (mix & 63)
-  }
-
-  private static func countsDuplicates(_ tape: JSONTape, object: Int, count: Int) -> Bool {
-    var table = JSONNameTable(tape: tape, count: count)
-    var at = object + 1
-    for _ in 0..<count {
-      if table.replace(at) != nil { return true }
-      at += 1 + tape.entries[at + 1].span
-    }
-    return false
-  }
-
-  /// Moves the members that stay together; a later one takes the place of the earlier in the table, not on the tape.
-  private static func keepLast(
-    _ tape: JSONTape, _ entries: UnsafeMutablePointer<JSONTapeEntry>, _ entryCount: Int, object: Int, count: Int
-  ) -> (count: Int, entryCount: Int) {
-    var table = JSONNameTable(tape: tape, count: count)
-    var dropped: Set<Int> = []
-    var at = object + 1
-    for _ in 0..<count {
-      if let earlier = table.replace(at) { dropped.insert(earlier) }
-      at += 1 + entries[at + 1].span
-    }
-    var kept = object + 1
-    at = object + 1
-    for _ in 0..<count {
-      let size = 1 + entries[at + 1].span
-      if !dropped.contains(at) {
-        (entries + kept).update(from: entries + at, count: size)
-        kept += size
-      }
-      at += size
-    }
-    return (count - dropped.count, kept)
   }
 }
 

@@ -211,10 +211,7 @@ struct JSONParser: ~Copyable {
         case UInt8(ascii: "}"), UInt8(ascii: "]"):
           if byte == UInt8(ascii: "}") {
             guard expected == .commaInObject || expected == .nameOrEnd else { throw unexpected(input, at: at, expected) }
-            if valueCount > 1 {
-              (valueCount, tape.count) = dropDuplicates(
-                tape.base, tape.count, object: container, count: valueCount, input)
-            }
+            if valueCount > 1 { valueCount = dropDuplicates(tape.base, object: container, count: valueCount, input) }
           } else {
             guard expected == .commaInArray || expected == .elementOrEnd else {
               throw unexpected(input, at: at, expected)

@@ -6,12 +6,13 @@
 // Invariants:
 // (1) A container's entries follow it directly: an array's elements; an object's members as name, value, name, value.
 // (2) `span` of a container counts its own entry and all entries inside; the next sibling is `span` entries on.
-// (3) Names within an object differ.
+// (3) Names within an object differ, but for those marked as dropped, which iteration skips with their values. The last
+//     member of an object is never dropped.
 // (4) A string's range lies inside the input or, when it held escapes, inside the side buffer of decoded bytes.
 
 /// One value on the tape.
 ///
-/// Layout: `meta` has the kind in bits 0-7, the `isDecoded` flag in bit 8 and a length in bits 16-63: a string's size
+/// Layout: `meta` has the kind in bits 0-7, flags in bits 8 and 9 and a length in bits 16-63: a string's size
 /// in bytes, a container's span in entries. `payload` has an integer's value, a real's bits, a string's offset, or a
 /// container's count of elements or members.
 @frozen @usableFromInline
@@ -34,6 +35,13 @@ struct JSONTapeEntry {
   /// The flag of a string whose bytes stand in the side buffer.
   @inlinable @inline(__always)
   static var decodedFlag: UInt64 { 1 &<< 8 }
+
+  /// The flag of a name that comes again later in its object.
+  @inlinable @inline(__always)
+  static var droppedFlag: UInt64 { 1 &<< 9 }
+
+  @inlinable @inline(__always)
+  var isDropped: Bool { meta & Self.droppedFlag != 0 }
 
   @inlinable @inline(__always)
   var kindByte: UInt8 { UInt8(truncatingIfNeeded: meta) }

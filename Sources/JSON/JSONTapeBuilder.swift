@@ -14,10 +14,12 @@ struct JSONTapeBuilder {
 
   mutating func append(_ entry: JSONTapeEntry) { entries.append(entry) }
 
-  mutating func appendString(_ utf8: UnsafeBufferPointer<UInt8>) {
+  mutating func appendString(_ utf8: UnsafeBufferPointer<UInt8>, flags: UInt64 = 0) {
     if bytes.capacity - bytes.count < utf8.count { bytes = bytes.grown(by: utf8.count) }
     if let base = utf8.baseAddress { (bytes.base + bytes.count).update(from: base, count: utf8.count) }
-    append(JSONTapeEntry(.string, length: utf8.count, payload: UInt64(bytes.count)))
+    var entry = JSONTapeEntry(.string, length: utf8.count, payload: UInt64(bytes.count))
+    entry.meta |= flags
+    append(entry)
     bytes.count += utf8.count
   }
 

@@ -54,7 +54,7 @@ extension JSONValue {
     var builder = JSONTapeBuilder(entries: span, bytes: size)
     for at in 0..<span {
       if source[at].kindByte == Kind.string.rawValue {
-        builder.appendString(tape.pointee.bytes(of: source[at]))
+        builder.appendString(tape.pointee.bytes(of: source[at]), flags: source[at].meta & JSONTapeEntry.droppedFlag)
       } else {
         builder.append(source[at])
       }

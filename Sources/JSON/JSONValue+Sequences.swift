@@ -42,6 +42,7 @@
   @inlinable @inline(__always)
   package mutating func next() -> (name: JSONValue, value: JSONValue)? {
     guard at < end else { return nil }
+    while tape.pointee.entries[at].isDropped { at &+= 1 &+ tape.pointee.entries[at &+ 1].span }
     let name = at
     at &+= 1 &+ tape.pointee.entries[at &+ 1].span
     return (JSONValue(tape: tape, index: name), JSONValue(tape: tape, index: name &+ 1))

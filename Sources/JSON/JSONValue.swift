@@ -125,7 +125,7 @@
     var at = index &+ 1
     let end = index &+ object.length
     while at < end {
-      if isName(entries[at], name) { return JSONValue(tape: tape, index: at &+ 1) }
+      if isName(entries[at], name), !entries[at].isDropped { return JSONValue(tape: tape, index: at &+ 1) }
       at &+= 1 &+ entries[at &+ 1].span
     }
     return nil

@@ -31,6 +31,12 @@ import Testing
     }
   }
 
+  @Test(arguments: 200..<208 as Range<UInt64>)
+  func streamsSurviveAnyOrderOfOperations(_ seed: UInt64) {
+    var generator = JSONTextGenerator(random: SeededGenerator(seed: seed))
+    #expect(complaintOfOperations(&generator, count: 3000) == nil)
+  }
+
   @Test func randomNumbersAreReadAsTheCLibraryReadsThem() throws {
     var generator = JSONTextGenerator(random: SeededGenerator(seed: 7))
     for _ in 0..<20_000 {

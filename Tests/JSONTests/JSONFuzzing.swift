@@ -151,6 +151,60 @@ func outcome(of bytes: [UInt8], releasing: Bool = false, pieceSize: () -> Int) -
   return outcome
 }
 
+/// Drives a stream by random appends, rewinds and releases against a plain list of the texts it was given.
+///
+/// - Returns: What went wrong, nil when the stream gave each text at its place.
+func complaintOfOperations(_ generator: inout JSONTextGenerator, count: Int) -> String? {
+  var stream = JSONStream(messageBytesMax: .max)
+  var writer = ByteWriter()
+  /// Bytes given to the generator but not yet to the stream.
+  var waiting: [UInt8] = []
+  /// All texts so far, as they should be written, and how many of them were delivered and released.
+  var texts: [[UInt8]] = []
+  var delivered = 0
+  /// Where the stream stood before each text since the last release, beginning with the text `released`.
+  var positions = [0]
+  var released = 0
+  for _ in 0..<count {
+    switch generator.random.below(8) {
+    case 0...2:
+      if waiting.isEmpty {
+        let text = generator.text()
+        let written = outcome(of: text) { text.count }
+        guard written.texts.count == 1 else { return "a text was not taken: \(text)" }
+        texts += written.texts
+        waiting = text
+      }
+      let size = 1 + generator.random.below(waiting.count)
+      waiting[..<size].withUnsafeBytes { stream.append($0) }
+      waiting.removeFirst(size)
+    case 3...5:
+      do throws(JSONSyntaxError) {
+        guard let value = try stream.next() else { continue }
+        writer.removeAll()
+        value.write(to: &writer)
+      } catch {
+        return "refused: \(error)"
+      }
+      guard delivered < texts.count, writer.bytes == texts[delivered] else { return "text \(delivered) differs" }
+      delivered += 1
+      positions.append(stream.position)
+    case 6:
+      let back = generator.random.below(positions.count)
+      stream.rewind(to: positions[back])
+      guard stream.position == positions[back] else { return "rewound to \(stream.position)" }
+      positions.removeSubrange((back + 1)...)
+      delivered = released + back
+    default:
+      stream.release()
+      guard stream.position == 0 else { return "released at \(stream.position)" }
+      released = delivered
+      positions = [0]
+    }
+  }
+  return nil
+}
+
 /// Looks for a broken promise of the decoders.
 ///
 /// - Returns: What is broken, nil when all holds.

@@ -62,6 +62,8 @@ func with<Result>(_ text: String, _ body: (JSONValue) throws -> Result) throws -
   func theLastOfEqualNamesStaysHoweverMany(_ count: Int) throws {
     let members = (0..<count).map { "\"name-\($0 % (count / 2 + 1))\":[\($0),{\"deep\":\($0)}]" }
     try with("{\"before\":{\(members.joined(separator: ","))},\"after\":true}") { value in
+      let copy = try #require(value.member("before")).detached()
+      #expect(try #require(value.member("before")).isEqual(to: copy.root))
       let object = try #require(value.member("before"))
       #expect(object.count == min(count, count / 2 + 1))
       #expect(object.count == Array(object.members).count)
@@ -73,6 +75,16 @@ func with<Result>(_ text: String, _ body: (JSONValue) throws -> Result) throws -
         #expect(value[1]?.member("deep")?.integer == Int64(last))
       }
       #expect(value.member("after")?.boolean == true)
+    }
+  }
+
+  @Test func theLastOfEqualNamesStaysAtEveryLevel() throws {
+    let open = String(repeating: #"{"a":1,"b":2,"a":"#, count: 999)
+    let expected = String(repeating: #"{"b":2,"a":"#, count: 999)
+    let close = String(repeating: "}", count: 999)
+    try with(open + "[3]" + close) { value in
+      #expect(value.text(sorted: false) == expected + "[3]" + close)
+      #expect(value.detached().withRoot { $0.text(sorted: false) } == expected + "[3]" + close)
     }
   }
 
