@@ -59,6 +59,9 @@ let tests: [Target] = [
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
   .testTarget(
+    name: "ScenarioTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], exclude: ["Scenarios"],
+    swiftSettings: settings),
+  .testTarget(
     name: "JSONRPCTests", dependencies: ["JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(
     name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims"], swiftSettings: settings),

@@ -28,11 +28,8 @@ extension OVSDBError {
   static func duplicate(
     _ key: IndexKey, in columns: [ColumnSchema], first: (row: Row, history: String), second: (row: Row, history: String)
   ) -> OVSDBError {
-    let names = columns.map { "\"\($0.name)\"" }
-    let list =
-      names.count <= 2
-      ? names.joined(separator: " and ") : names.dropLast().joined(separator: ", ") + ", and " + (names.last ?? "")
-    let values = zip(columns, key.values).map { $1.text(of: $0.type) }.joined(separator: ", ")
+    let list = englishList(columns.map { "\"\($0.name)\"" })
+    let values = englishList(zip(columns, key.values).map { $1.text(of: $0.type) })
     return .constraintViolation(
       """
       Transaction causes multiple rows in "\(first.row.table.name)" table to have identical values (\(values)) for index on \
@@ -59,4 +56,10 @@ extension OVSDBError {
       disallow an empty column.
       """)
   }
+}
+
+/// `a`, `a and b`, `a, b, and c`.
+func englishList(_ items: [String]) -> String {
+  guard items.count > 2, let last = items.last else { return items.joined(separator: " and ") }
+  return items.dropLast().joined(separator: ", ") + ", and " + last
 }

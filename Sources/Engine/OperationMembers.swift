@@ -85,7 +85,7 @@ struct OperationMembers {
       let value = member.isRequired ? parser.required(member.name, member.kind) : parser.optional(member.name, member.kind)
       if let value, member.isTable {
         table = schema.table(value)
-        if table == nil { parser.fail("No table named \(value.string ?? "").") }
+        if table == nil { parser.fail("No table named \(value.words).") }
       }
     }
     if let error = parser.finish() { throw error }
@@ -129,7 +129,7 @@ struct Expectation: @unchecked Sendable {
   /// Whether it names a table of the schema.
   var isTable = false
 
-  static let table = Expectation(path: \.table, name: "table", kind: .string, isRequired: true, isTable: true)
+  static let table = Expectation(path: \.table, name: "table", kind: .id, isRequired: true, isTable: true)
   static let row = Expectation(path: \.row, name: "row", kind: .object, isRequired: true)
   static let condition = Expectation(path: \.condition, name: "where", kind: .array, isRequired: true)
   static let columns = Expectation(path: \.columns, name: "columns", kind: .array, isRequired: false)

@@ -49,7 +49,7 @@ extension Transaction {
         this index.
         """
     }
-    let values = columns.map { old[$0].text(of: $0.type) }.joined(separator: ", ")
+    let values = englishList(columns.map { old[$0].text(of: $0.type) })
     return "had the following index values before the transaction: \(values)."
   }
 }

@@ -43,7 +43,8 @@ extension Transaction {
     var prescribed: UUID?
     if let json = members.uuid {
       guard let uuid = json.utf8.flatMap({ UUID(utf8: $0) }) else { throw .syntaxError("bad uuid", at: json) }
-      if overlayHolds(uuid, table.index) || tables[table.index].rows[uuid] != nil {
+      // A row that this transaction inserted and deleted again never was.
+      if row(uuid, in: table.index) != nil || tables[table.index].rows[uuid] != nil {
         throw OVSDBError(
           .duplicateUUID,
           "This UUID would duplicate a UUID already present within the table or deleted within the same transaction.",
@@ -59,16 +60,12 @@ extension Transaction {
     return uuid
   }
 
-  private func overlayHolds(_ uuid: UUID, _ tableIndex: Int) -> Bool {
-    overlayPosition(tableIndex).map { overlays[$0].position(of: uuid) != nil } ?? false
-  }
-
   /// One member of a row: the column and its value.
   func columnValue(
     _ name: JSONValue, _ value: JSONValue, _ table: TableSchema, _ row: JSONValue
   ) throws(OVSDBError) -> (ColumnSchema, Datum) {
     guard let column = table.column(name) else {
-      throw OVSDBError(.unknownColumn, "No column \(name.string ?? "") in table \(table.name).", at: row)
+      throw OVSDBError(.unknownColumn, "No column \(name.words) in table \(table.name).", at: row)
     }
     return (column, try Datum(json: value, type: column.type, symbols: symbols))
   }

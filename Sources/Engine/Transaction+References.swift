@@ -76,7 +76,12 @@ extension Transaction {
     ) { target, delta in
       if target.uuid == draft.uuid, target.tableIndex == own { return }
       references.add(delta, to: target)
-      if delta > 0, missing == nil, row(target.uuid, in: target.tableIndex) == nil { missing = target }
+      // A row that this transaction deletes is not missing: it may not be deleted, which `checkDeletedRows` tells.
+      if delta > 0, missing == nil, row(target.uuid, in: target.tableIndex) == nil,
+        tables[target.tableIndex].rows[target.uuid] == nil
+      {
+        missing = target
+      }
     }
     guard let missing, let own else { return }
     throw .dangling(

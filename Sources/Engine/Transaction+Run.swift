@@ -162,7 +162,7 @@ extension Transaction {
 
   private func unknownOperation(_ members: OperationMembers) -> OVSDBError {
     var parser = ObjectParser(members.json, "ovsdb operation \(members.position) of \(members.count)")
-    if let op = parser.required("op", .id) { parser.fail("No operation \"\(op.string ?? "")\"") }
+    if let op = parser.required("op", .id) { parser.fail("No operation \"\(op.words)\"") }
     return parser.finish() ?? OVSDBError.syntaxError("No operation", at: members.json)
   }
 
@@ -182,7 +182,7 @@ extension Transaction {
       writer.append("{}")
     case .abort: throw OVSDBError(.aborted, "aborted by request")
     case .comment:
-      comments.append(members.comment?.string ?? "")
+      comments.append(members.comment?.words ?? "")
       writer.append("{}")
     case .assert:
       let lock = members.lock?.string ?? ""

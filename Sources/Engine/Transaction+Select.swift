@@ -40,11 +40,12 @@ extension Transaction {
   ) {
     var rows: [Row] = []
     forEachRow(in: table, where: condition) { rows.append($0) }
+    // Sorted first: of rows that look alike the one that comes first is told.
+    if !sort.isEmpty { rows.sort { $0.order($1, by: sort) < 0 } }
     if !isDistinct {
       var seen: Set<[Datum]> = []
       rows = rows.filter { row in seen.insert(columns.map { row[$0] }).inserted }
     }
-    if !sort.isEmpty { rows.sort { $0.order($1, by: sort) < 0 } }
     for (position, row) in rows.enumerated() {
       if position > 0 { writer.append(",") }
       row.write(columns, to: &writer)
@@ -61,7 +62,7 @@ extension Transaction {
         throw .syntaxError("array of distinct column names expected", at: json)
       }
       guard let column = table.column(element) else {
-        throw .syntaxError("\(element.string ?? "") is not a valid column name", at: json)
+        throw .syntaxError("\(element.words) is not a valid column name", at: json)
       }
       guard !columns.contains(where: { $0 === column }) else {
         throw .syntaxError("array of distinct column names expected", at: json)

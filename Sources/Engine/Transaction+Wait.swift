@@ -16,16 +16,16 @@ extension Transaction {
   ) throws {
     guard let table, let conditionJSON = members.condition, let rowsJSON = members.rows, let untilJSON = members.until
     else { throw missing(members) }
-    let isEqualWanted = untilJSON.isString("==")
-    guard isEqualWanted || untilJSON.isString("!=") else {
-      throw OVSDBError.syntaxError("\"until\" must be \"==\" or \"!=\"", at: untilJSON)
-    }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
     let columns = try members.columns.map { json throws(OVSDBError) in try columnList(json, table) } ?? allColumns(table)
     var timeout: Int64?
     if let timeoutJSON = members.timeout, let milliseconds = timeoutJSON.integer {
       guard milliseconds >= 0 else { throw OVSDBError.syntaxError("timeout must be nonnegative", at: timeoutJSON) }
       timeout = milliseconds
+    }
+    let isEqualWanted = untilJSON.isString("==")
+    guard isEqualWanted || untilJSON.isString("!=") else {
+      throw OVSDBError.syntaxError("\"until\" must be \"==\" or \"!=\"", at: untilJSON)
     }
     let wanted = try rowSet(rowsJSON, table, columns)
     var found: Set<[Datum]> = []
@@ -50,7 +50,7 @@ extension Transaction {
   private func rowSet(_ json: JSONValue, _ table: TableSchema, _ columns: [ColumnSchema]) throws(OVSDBError) -> Set<[Datum]> {
     var rows: Set<[Datum]> = []
     for rowJSON in json.elements {
-      guard rowJSON.kind == .object else { throw .syntaxError("object expected", at: rowJSON) }
+      guard rowJSON.kind == .object else { throw .syntaxError("row must be JSON object", at: rowJSON) }
       var values = columns.map(\.defaultDatum)
       for (name, value) in rowJSON.members {
         let (column, datum) = try columnValue(name, value, table, rowJSON)

@@ -97,8 +97,13 @@ struct Transaction {
     return overlays.count - 1
   }
 
+  /// Adds a row whose name is free: no committed row has it, and none of the transaction's.
   mutating func insert(_ row: Row) {
     let overlay = makeOverlay(row.table.index)
+    if let position = overlays[overlay].position(of: row.uuid) {
+      overlays[overlay][position].new = row
+      return
+    }
     _ = overlays[overlay].append(Draft(uuid: row.uuid, old: nil, new: row, touched: ColumnSet()))
   }
 

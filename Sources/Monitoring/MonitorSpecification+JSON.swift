@@ -18,7 +18,7 @@ extension MonitorSpecification {
     var tables: [MonitoredTable] = []
     for (name, requests) in json.members {
       guard let table = schema.table(name) else {
-        throw OVSDBError(.syntaxError, "no table named \(name.string ?? "")")
+        throw OVSDBError(.syntaxError, "no table named \(name.words)")
       }
       var draft = MonitoredTableDraft(table: table, allowsCondition: allowsCondition)
       if requests.kind == .array {
@@ -33,10 +33,12 @@ extension MonitorSpecification {
 
   /// The specification with the conditions that a monitor_cond_change request gives.
   package func changingConditions(json: JSONValue, schema: DatabaseSchema) throws(OVSDBError) -> MonitorSpecification {
-    guard json.kind == .object else { throw .syntaxError("monitor-cond-change-requests must be object", at: json) }
+    guard json.kind == .object else {
+      throw OVSDBError(.syntaxError, "monitor-cond-change-requests must be object")
+    }
     var result = self
     for (name, requests) in json.members {
-      let tableName = name.string ?? ""
+      let tableName = name.words
       guard let table = schema.table(name) else { throw OVSDBError(.syntaxError, "no table named \(tableName)") }
       guard let position = tables.firstIndex(where: { $0.table === table }) else {
         throw OVSDBError(.syntaxError, "no table named \(tableName) in monitor session")
@@ -75,10 +77,8 @@ private struct MonitoredTableDraft {
   let allowsCondition: Bool
   var columns: [MonitoredColumn] = []
   var kinds: ChangeKinds = []
-  var clauses: [Clause] = []
-  var texts: [String] = []
-  /// A request without a condition wants every row.
-  var wantsEverything = false
+  /// The condition of the first request for the table; those of others are checked and not used, as the reference does.
+  var condition: MonitorCondition?
 
   init(table: TableSchema, allowsCondition: Bool) {
     self.table = table
@@ -88,7 +88,7 @@ private struct MonitoredTableDraft {
   mutating func add(_ request: JSONValue) throws(OVSDBError) {
     var parser = ObjectParser(request, "table \(table.name)")
     let condition = allowsCondition ? parser.optional("where", .array) : nil
-    let columnsJSON = parser.optional("columns", .any)
+    let columnsJSON = parser.optional("columns", .array)
     let select = parser.optional("select", .object)
     if let error = parser.finish() { throw error }
     let kinds = try select.map { json throws(OVSDBError) in try selectedKinds(json) } ?? .all
@@ -96,16 +96,10 @@ private struct MonitoredTableDraft {
     if let columnsJSON {
       try addColumns(columnsJSON, kinds)
     } else {
-      for column in table.columns + [.version] { try add(column, kinds, at: request) }
+      for column in table.columns + [.version] { try add(column, kinds, at: nil) }
     }
-    if let condition, condition.count > 0 {
-      for clause in condition.elements {
-        clauses.append(try Clause(json: clause, table: table, symbols: nil))
-        texts.append(clause.text(sorted: true))
-      }
-    } else {
-      wantsEverything = true
-    }
+    let read = try condition.map { json throws(OVSDBError) in try MonitorCondition(json: json, table: table) }
+    if self.condition == nil { self.condition = read ?? .everything }
   }
 
   private mutating func addColumns(_ json: JSONValue, _ kinds: ChangeKinds) throws(OVSDBError) {
@@ -113,15 +107,16 @@ private struct MonitoredTableDraft {
     for element in json.elements {
       guard element.kind == .string else { throw .syntaxError("array of column names expected", at: json) }
       guard let column = table.column(element) else {
-        throw .syntaxError("\(element.string ?? "") is not a valid column name", at: json)
+        throw .syntaxError("\(element.words) is not a valid column name", at: json)
       }
       try add(column, kinds, at: json)
     }
   }
 
-  private mutating func add(_ column: ColumnSchema, _ kinds: ChangeKinds, at json: JSONValue) throws(OVSDBError) {
+  private mutating func add(_ column: ColumnSchema, _ kinds: ChangeKinds, at json: JSONValue?) throws(OVSDBError) {
     if columns.contains(where: { $0.column === column }) {
-      throw .syntaxError("column \(column.name) mentioned more than once", at: json)
+      throw OVSDBError(
+        .syntaxError, "column \(column.name) mentioned more than once", syntax: json?.text(sorted: true))
     }
     columns.append(MonitoredColumn(column: column, kinds: kinds))
   }
@@ -138,12 +133,8 @@ private struct MonitoredTableDraft {
   }
 
   func finish() throws(OVSDBError) -> MonitoredTable {
-    let condition =
-      wantsEverything || texts.isEmpty
-      ? MonitorCondition.everything
-      : MonitorCondition(condition: Condition(clauses: clauses), text: "[\(texts.joined(separator: ","))]")
     // The order in which a request names columns makes no difference to anyone; equal monitors shall look equal.
     let sorted = columns.sorted { $0.column.index < $1.column.index }
-    return MonitoredTable(table: table, columns: sorted, kinds: kinds, condition: condition)
+    return MonitoredTable(table: table, columns: sorted, kinds: kinds, condition: condition ?? .everything)
   }
 }

@@ -39,7 +39,11 @@ extension MonitoredTable {
     _ change: OwedChange, isDifferential: Bool, separator: StaticString, to writer: inout ByteWriter
   ) -> Bool {
     guard let kind = kind(of: change) else { return false }
-    if kind == .modify, let old = change.old, let new = change.new, !hasVisibleChange(old, new) { return false }
+    if kind == .modify, let old = change.old, let new = change.new,
+      !hasVisibleChange(old, new, isDifferential: isDifferential)
+    {
+      return false
+    }
     writer.append(separator)
     writer.append("\"")
     change.uuid.write(to: &writer)
@@ -66,8 +70,12 @@ extension MonitoredTable {
     writer.append("}")
   }
 
-  private func hasVisibleChange(_ old: Row, _ new: Row) -> Bool {
-    columns.contains { $0.kinds.contains(.modify) && old[$0.column] != new[$0.column] }
+  /// Whether a modified row is told at all.
+  ///
+  /// In the form of whole values, a change of a monitored column that does not select `modify` is told as well: `old` is empty then
+  /// and `new` has the columns that do. So does the reference server.
+  private func hasVisibleChange(_ old: Row, _ new: Row, isDifferential: Bool) -> Bool {
+    columns.contains { (!isDifferential || $0.kinds.contains(.modify)) && old[$0.column] != new[$0.column] }
   }
 
   /// Source: RFC 7047 section 4.1.6 (`<row-update>`).

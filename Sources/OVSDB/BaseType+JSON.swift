@@ -77,7 +77,7 @@ extension BaseType {
       if refType.isString("weak") {
         isStrong = false
       } else if !refType.isString("strong") {
-        throw .syntaxError("refType must be \"strong\" or \"weak\" (not \"\(refType.string ?? "")\")", at: json)
+        throw .syntaxError("refType must be \"strong\" or \"weak\" (not \"\(refType.words)\")", at: json)
       }
     }
     // The table's position is filled in when the whole schema is read; until then it points nowhere.
@@ -134,9 +134,9 @@ extension BaseType {
 
 extension AtomicType {
   package init(json: JSONValue) throws(OVSDBError) {
-    guard let name = json.string else { throw .syntaxError("atomic-type expected", at: json) }
-    guard let type = AtomicType(name: name) else {
-      throw .syntaxError("\"\(name)\" is not an atomic-type", at: json)
+    guard json.kind == .string else { throw .syntaxError("atomic-type expected", at: json) }
+    guard let type = AtomicType(name: json.words) else {
+      throw .syntaxError("\"\(json.words)\" is not an atomic-type", at: json)
     }
     self = type
   }

@@ -94,13 +94,15 @@ package struct ColumnType: Equatable, Sendable {
     var parser = ObjectParser(json, "ovsdb type")
     let keyJSON = parser.required("key", .stringOrObject)
     if let error = parser.error { throw error }
+    let valueJSON = parser.optional("value", .stringOrObject)
+    let minJSON = parser.optional("min", .integer)
+    let maxJSON = parser.optional("max", .integerOrString)
+    if let error = parser.finish() { throw error }
     guard let keyJSON else { throw .syntaxError("Parsing ovsdb type failed: Object expected.", at: json) }
     let key = try BaseType(json: keyJSON)
-    var value: BaseType?
-    if let valueJSON = parser.optional("value", .stringOrObject) { value = try BaseType(json: valueJSON) }
-    let min = try parser.optional("min", .integer).map(throwing: Self.limit) ?? 1
-    let max = try parser.optional("max", .integerOrString).map(throwing: Self.limit) ?? 1
-    if let error = parser.finish() { throw error }
+    let value = try valueJSON.map(throwing: BaseType.init(json:))
+    let min = try minJSON.map(throwing: Self.limit) ?? 1
+    let max = try maxJSON.map(throwing: Self.limit) ?? 1
     self.init(key: key, value: value, min: min, max: max)
     guard min <= 1, max >= 1, min <= max else {
       throw .syntaxError("ovsdb type fails constraint checks", at: json)

@@ -23,10 +23,10 @@ package enum Clause: Sendable {
       let value = parts.next(), name.kind == .string, functionName.kind == .string
     else { throw .syntaxError("Parse error in condition.", at: json) }
     guard let column = table.column(name) else {
-      throw OVSDBError(.unknownColumn, "No column \(name.string ?? "") in table \(table.name).", at: json)
+      throw OVSDBError(.unknownColumn, "No column \(name.words) in table \(table.name).", at: json)
     }
     guard let function = ConditionFunction(json: functionName) else {
-      throw OVSDBError(.unknownFunction, "No function named \(functionName.string ?? "").")
+      throw OVSDBError(.unknownFunction, "No function named \(functionName.words).")
     }
     let operandType = try function.operandType(for: column, at: json)
     self = .comparison(column, function, try Datum(json: value, type: operandType, symbols: symbols))
@@ -68,8 +68,9 @@ package enum ConditionFunction: String, Sendable, CaseIterable {
     let type = column.type
     switch self {
     case .equal, .notEqual: return type
-    case .includes: return type.ofFewer
-    case .excludes: return type.ofAnyCount
+    // A scalar is compared as by "==": neither none nor several.
+    case .includes: return type.isScalar ? type : type.ofFewer
+    case .excludes: return type.isScalar ? type : type.ofAnyCount
     case .less, .lessOrEqual, .greater, .greaterOrEqual:
       guard type.isNumeric, type.isScalar || type.isOptionalScalar else {
         throw .syntaxError(

@@ -12,7 +12,7 @@ extension DatabaseSchema {
     var parser = ObjectParser(json, "database schema")
     let name = parser.required("name", .id)?.string
     let version = parser.optional("version", .string)
-    let cksum = parser.optional("cksum", .string)?.string
+    let cksum = parser.optional("cksum", .string)?.words
     let tablesJSON = parser.required("tables", .object)
     if let error = parser.finish() { throw error }
     guard let name, let tablesJSON else { throw .syntaxError("Parsing database schema failed: Object expected.", at: json) }
@@ -26,7 +26,7 @@ extension DatabaseSchema {
     }
     drafts.sort { Text($0.name) < Text($1.name) }
     let tables = try TableDraft.tables(of: drafts)
-    self.init(name: name, version: version?.string, cksum: cksum, tables: tables)
+    self.init(name: name, version: version?.string, cksum: cksum == "" ? nil : cksum, tables: tables)
   }
 
   /// Appends the normal form (schema-and-types, section 2).
@@ -64,9 +64,16 @@ extension DatabaseSchema {
 }
 
 /// Whether text is three decimal numbers with points between.
+///
+/// Blanks and a sign may stand before a number, as C's `strtoul` and the reference have it.
 package func isVersion(_ text: String) -> Bool {
-  let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-  return parts.count == 3 && parts.allSatisfy { part in !part.isEmpty && part.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+  let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+  return parts.count == 3
+    && parts.allSatisfy { part in
+      var digits = part.drop { $0 == 0x20 || (0x09...0x0d).contains($0) }
+      if digits.first == UInt8(ascii: "+") || digits.first == UInt8(ascii: "-") { digits = digits.dropFirst() }
+      return !digits.isEmpty && digits.allSatisfy { (0x30...0x39).contains($0) }
+    }
 }
 
 /// Names of tables and columns: an id that does not begin with `_`.
@@ -105,26 +112,29 @@ private struct TableDraft {
       columns.append(try ColumnDraft(name: columnName.string ?? "", json: columnJSON))
     }
     columns.sort { Text($0.name) < Text($1.name) }
-    indexNames = try Self.indexes(indexesJSON, columns)
+    indexNames = try Self.indexes(indexesJSON, columns, in: json)
   }
 
-  private static func indexes(_ json: JSONValue?, _ columns: [ColumnDraft]) throws(OVSDBError) -> [[String]] {
+  private static func indexes(
+    _ json: JSONValue?, _ columns: [ColumnDraft], in table: JSONValue
+  ) throws(OVSDBError) -> [[String]] {
     guard let json else { return [] }
     var indexes: [[String]] = []
     for index in json.elements {
       guard index.kind == .array else { throw .syntaxError("array of distinct column names expected", at: index) }
       var names: [String] = []
       for element in index.elements {
-        guard let name = element.string else { throw .syntaxError("array of distinct column names expected", at: index) }
+        guard element.kind == .string else { throw .syntaxError("array of distinct column names expected", at: index) }
+        let name = element.words
         guard name == "_uuid" || name == "_version" || columns.contains(where: { $0.name == name }) else {
-          throw .syntaxError("\(name) is not a valid column name", at: element)
+          throw .syntaxError("\(name) is not a valid column name", at: index)
         }
         guard !names.contains(name) else { throw .syntaxError("array of distinct column names expected", at: index) }
         names.append(name)
       }
-      guard !names.isEmpty else { throw .syntaxError("index must have at least one column", at: index) }
+      guard !names.isEmpty else { throw .syntaxError("index must have at least one column", at: table) }
       for name in names where name == "_version" || columns.contains(where: { $0.name == name && !$0.isPersistent }) {
-        throw .syntaxError("ephemeral columns (such as \(name)) may not be indexed", at: index)
+        throw .syntaxError("ephemeral columns (such as \(name)) may not be indexed", at: table)
       }
       indexes.append(names)
     }

@@ -156,7 +156,7 @@ extension Atom {
     if json.count == 2, let tag = elements.next(), let name = elements.next(), let bytes = name.utf8 {
       if tag.isString("uuid") {
         if let uuid = UUID(utf8: bytes) { return uuid }
-        throw .syntaxError("\"\(name.string ?? "")\" is not a valid UUID", at: json)
+        throw .syntaxError("\"\(name.words)\" is not a valid UUID", at: json)
       }
       if tag.isString("named-uuid"), let symbols {
         guard isID(bytes), let string = name.string else {

@@ -43,8 +43,8 @@ extension Mutation {
       (result, overflow) = a.dividedReportingOverflow(by: b)
     case .remainder:
       if b == 0 { throw Self.divisionByZero }
-      // The one overflow of a remainder is that of Int64.min by -1, whose remainder is 0 all the same.
-      return b == -1 ? 0 : a % b
+      // The one overflow is that of Int64.min by -1, whose quotient does not fit.
+      (result, overflow) = a.remainderReportingOverflow(dividingBy: b)
     case .insert, .delete: preconditionFailure("not arithmetic")
     }
     if overflow { throw outOfRange }

@@ -27,14 +27,14 @@ package struct Mutation: Sendable {
       let value = parts.next(), name.kind == .string, mutatorName.kind == .string
     else { throw .syntaxError("Parse error in mutation.", at: json) }
     guard let column = table.column(name) else {
-      throw OVSDBError(.unknownColumn, "No column \(name.string ?? "") in table \(table.name).", at: json)
-    }
-    guard let mutator = Mutator(rawValue: mutatorName.string ?? "") else {
-      throw OVSDBError(.unknownMutator, "No mutator named \(mutatorName.string ?? "").")
+      throw OVSDBError(.unknownColumn, "No column \(name.words) in table \(table.name).", at: json)
     }
     guard column.isMutable else {
       throw OVSDBError(
         .constraintViolation, "Cannot mutate immutable column \(column.name) in table \(table.name).", at: json)
+    }
+    guard let mutator = Mutator(rawValue: mutatorName.string ?? "") else {
+      throw OVSDBError(.unknownMutator, "No mutator named \(mutatorName.words).")
     }
     self.column = column
     self.mutator = mutator
@@ -57,8 +57,11 @@ package struct Mutation: Sendable {
       return .value(try Datum(json: value, type: type.ofFewer, symbols: symbols))
     case .delete:
       guard type.isMap else { return .value(try Datum(json: value, type: type.ofAnyCount, symbols: symbols)) }
-      if value.kind == .array, value.elements.first(where: { _ in true })?.isString("map") == true {
-        return .value(try Datum(json: value, type: type.ofAnyCount, symbols: symbols))
+      // What is no good map must be a set of keys, and is told off as one.
+      if value[0]?.isString("map") == true,
+        let pairs = try? Datum(json: value, type: type.ofAnyCount, symbols: symbols)
+      {
+        return .value(pairs)
       }
       let keyType = ColumnType(key: type.key, min: 0, max: ColumnType.unlimited)
       return .keys(try Datum(json: value, type: keyType, symbols: symbols))

@@ -27,7 +27,7 @@ package struct ObjectParser {
   package init(_ object: JSONValue, _ name: @autoclosure () -> String) {
     self.object = object
     self.name = name()
-    if object.kind != .object { fail("Object expected.", withSyntax: object.kind != .object) }
+    if object.kind != .object { fail("Object expected.", withSyntax: false) }
   }
 
   package mutating func optional(_ member: StaticString, _ expected: Expected) -> JSONValue? {
@@ -61,7 +61,7 @@ package struct ObjectParser {
       let others = object.count - asked.count - 1
       for (member, _) in object.members where !asked.contains(where: { member.isString($0) }) {
         let more = others == 0 ? "is" : "and \(others) other member\(others == 1 ? "" : "s") are"
-        fail("Member '\(member.string ?? "")' \(more) present but not allowed here.")
+        fail("Member '\(member.words)' \(more) present but not allowed here.")
         break
       }
     }
@@ -82,6 +82,11 @@ package struct ObjectParser {
     case .integerOrString: value.kind == .integer || value.kind == .string
     }
   }
+}
+
+extension JSONValue {
+  /// A string for use in a message, where bytes that are not UTF-8 are told as U+FFFD; empty for other kinds.
+  package var words: String { utf8.map { String(decoding: $0, as: UTF8.self) } ?? "" }
 }
 
 /// Whether the bytes are an `<id>`: `[A-Za-z_][A-Za-z0-9_]*`.
