@@ -43,6 +43,10 @@ package final class Commit: Sendable {
   package let tables: [TableChange]
   /// The transaction's comments, joined by newline.
   package let comment: String?
+  /// Atoms in the rows it holds, the measure of the history's size.
+  package let atomCount: Int
+  /// How much larger the database is by it, in atoms.
+  package let atomGrowth: Int
   /// How many more references each row has now; undone when the commit is.
   let strongDeltas: [StrongDelta]
   let weakDeltas: [WeakDelta]
@@ -57,6 +61,15 @@ package final class Commit: Sendable {
     self.comment = comment
     self.strongDeltas = strongDeltas
     self.weakDeltas = weakDeltas
+    var (before, after) = (0, 0)
+    for table in tables {
+      for change in table.rows {
+        before += change.old?.atomCount ?? 0
+        after += change.new?.atomCount ?? 0
+      }
+    }
+    atomCount = before + after
+    atomGrowth = after - before
   }
 
   /// Whether anything that is stored on disk changed.
@@ -67,11 +80,6 @@ package final class Commit: Sendable {
         return table.table.columns.contains { $0.isPersistent && change.changed.contains($0.index) }
       }
     }
-  }
-
-  /// Atoms in the rows it holds, the measure of the history's size.
-  package var atomCount: Int {
-    tables.reduce(0) { $0 + $1.rows.reduce(0) { $0 + ($1.old?.atomCount ?? 0) + ($1.new?.atomCount ?? 0) } }
   }
 }
 

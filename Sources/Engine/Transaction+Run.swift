@@ -111,7 +111,7 @@ extension Transaction {
     do {
       let commit = try makeCommit()
       writer.append("]")
-      if let commit { database.apply(commit) }
+      if let commit { apply(commit) }
       return .committed(commit, isDurable: isDurable)
     } catch {
       if count > 0 { writer.append(",") }

@@ -55,8 +55,9 @@ struct TableOverlay {
 /// Nothing of it is visible before it commits, and an error leaves nothing behind (architecture, invariant 3).
 struct Transaction {
   let database: Database
-  /// The tables as they were when the transaction began; nobody else changes them meanwhile.
-  let tables: [Table]
+  /// The tables as they were when the transaction began; nobody else changes them meanwhile. Given up before the commit is applied:
+  /// while two hold a persistent map, each change of it copies the path to what changes.
+  private(set) var tables: [Table]
   /// Overlays of the tables touched, in no order; few, so they are found by looking.
   var overlays: [TableOverlay] = []
   let symbols: SymbolTable
@@ -69,6 +70,12 @@ struct Transaction {
     self.database = database
     tables = database.tables
     symbols = SymbolTable(makeUUID: { database.makeUUID() })
+  }
+
+  /// Makes the commit's changes in the database. The transaction is over with that.
+  mutating func apply(_ commit: Commit) {
+    tables = []
+    database.apply(commit)
   }
 
   func overlayPosition(_ tableIndex: Int) -> Int? {

@@ -6,17 +6,16 @@ import DequeModule
 import Engine
 import OVSDB
 
-/// Recent commits by their ids.
+/// Recent commits, oldest first.
 ///
 /// Bounded by number and by size: the rows it holds have at most as many atoms as the database, but the last commit is always kept.
-/// The peer keeps 100 commits, of clustered databases only.
+/// The peer keeps 100 commits, of clustered databases only. More than this would be told to nobody sooner than all contents anew,
+/// and commits that have left the processor's caches are dear to let go.
 package struct History {
-  package static let commitsMax = 10_000
+  package static let commitsMax = 2000
 
   private var commits: Deque<Commit> = []
-  private var atomCounts: Deque<Int> = []
   package private(set) var atomCount = 0
-  private var sequences: [UUID: UInt64] = [:]
   /// The id of the state before the oldest commit.
   private var baseID: UUID
 
@@ -28,33 +27,27 @@ package struct History {
 
   /// - Parameter databaseAtoms: the database's size, which limits the history's.
   package mutating func append(_ commit: Commit, databaseAtoms: Int) {
-    let atoms = commit.atomCount
     commits.append(commit)
-    atomCounts.append(atoms)
-    atomCount += atoms
-    sequences[commit.id] = commit.sequence
-    while commits.count > 1, commits.count > Self.commitsMax || atomCount > databaseAtoms { dropOldest() }
-  }
-
-  private mutating func dropOldest() {
-    guard let oldest = commits.popFirst(), let atoms = atomCounts.popFirst() else { return }
-    atomCount -= atoms
-    // The base's id is in `sequences` as long as something follows it: it names the state the first commit was made on.
-    sequences[baseID] = nil
-    baseID = oldest.id
+    atomCount += commit.atomCount
+    while commits.count > 1, commits.count > Self.commitsMax || atomCount > databaseAtoms {
+      let oldest = commits.removeFirst()
+      atomCount -= oldest.atomCount
+      baseID = oldest.id
+    }
   }
 
   /// Takes back the last commit.
   package mutating func removeLast() {
-    guard let last = commits.popLast(), let atoms = atomCounts.popLast() else { return }
-    atomCount -= atoms
-    sequences[last.id] = nil
+    guard let last = commits.popLast() else { return }
+    atomCount -= last.atomCount
   }
 
   /// The commits after the one with an id, or nil when it is not remembered.
+  ///
+  /// - Complexity: O(`commitsMax`), once for each client that comes back.
   package func commits(after id: UUID) -> Deque<Commit>.SubSequence? {
     if id == baseID { return commits[...] }
-    guard let sequence = sequences[id], let first = commits.first else { return nil }
-    return commits[(Int(sequence - first.sequence) + 1)...]
+    guard let position = commits.lastIndex(where: { $0.id == id }) else { return nil }
+    return commits[(position + 1)...]
   }
 }

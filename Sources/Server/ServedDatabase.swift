@@ -73,7 +73,7 @@ final class ServedDatabase {
 
   /// Tells a commit to those who monitor it, and remembers it.
   func publish(_ commit: Commit) {
-    atomCount += Self.growth(commit)
+    atomCount += commit.atomGrowth
     history.append(commit, databaseAtoms: atomCount)
     hub.publish(commit)
     server.remotes.databaseChanged(self)
@@ -82,7 +82,7 @@ final class ServedDatabase {
   /// Takes back the last commit, which was published to sessions whose output is taken back as well.
   func undo(_ commit: Commit, previousID: UUID) {
     database.undo(commit, previousID: previousID)
-    atomCount -= Self.growth(commit)
+    atomCount -= commit.atomGrowth
     history.removeLast()
     hub.retract(commit, previousID: previousID)
   }
@@ -91,12 +91,6 @@ final class ServedDatabase {
   func takeBackUnpublished(_ commit: Commit, previousID: UUID) {
     discardLog()
     database.undo(commit, previousID: previousID)
-  }
-
-  private static func growth(_ commit: Commit) -> Int {
-    commit.tables.reduce(0) { total, table in
-      table.rows.reduce(total) { $0 + ($1.new?.atomCount ?? 0) - ($1.old?.atomCount ?? 0) }
-    }
   }
 
   // MARK: - Durability
