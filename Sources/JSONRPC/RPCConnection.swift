@@ -23,8 +23,8 @@ package protocol RPCConnectionOwner: AnyObject {
 /// pressure, fairness and batching are its own.
 ///
 /// Invariants:
-/// 1. Nothing is read while reading is paused, while the peer does not take our output, or while input is left that the
-///    owner has not looked at. So a peer can make us hold one message of its own making and about a megabyte of output.
+/// 1. Nothing is read while reading is paused, while the peer does not take our output, or while more than a little input is
+///    left that the owner has not looked at. So a peer can make us hold one message of its own making and about a megabyte of output.
 /// 2. `output` and shared buffers leave in the order in which they were appended.
 /// 3. `closed` is told once, and afterwards nothing else.
 package final class RPCConnection: ChannelDuplexHandler {
@@ -149,7 +149,11 @@ package final class RPCConnection: ChannelDuplexHandler {
     if hasReachedEnd { finish(.endOfFile) } else { resumeHeldRead() }
   }
 
-  private var mayRead: Bool { !isPaused && isWritable && isDrained }
+  private var mayRead: Bool { !isPaused && isWritable && (isDrained || input.bufferedCount < Self.unseenBytesMax) }
+
+  /// Input that may wait for the owner before reading stops. An owner usually takes what came before the sockets are looked at again;
+  /// to stop and start reading around that would cost two system calls for each read.
+  private static let unseenBytesMax = 64 << 10
 
   private func resumeHeldRead() {
     guard hasHeldRead, mayRead, let context else { return }
