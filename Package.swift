@@ -40,6 +40,8 @@ let libraries: [Target] = [
     name: "Client", dependencies: ["JSON", "OVSDB", "JSONRPC", "Streams", nioCore, nioPosix, logging],
     swiftSettings: settings),
   .target(
+    name: "DatabaseTool", dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Daemon"], swiftSettings: settings),
+  .target(
     name: "Server",
     dependencies: [
       "JSON", "OVSDB", "Engine", "Journal", "Monitoring", "Streams", "JSONRPC", "Control", "Daemon", "Client",
@@ -52,14 +54,15 @@ let programs: [Target] = [
   .executableTarget(name: "ovsdb-server", dependencies: ["Server"], swiftSettings: settings),
   .executableTarget(
     name: "ovsdb-client", dependencies: ["Client", "Daemon", "Control", "Engine", "Journal"], swiftSettings: settings),
-  .executableTarget(
-    name: "ovsdb-tool", dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Daemon"], swiftSettings: settings),
+  .executableTarget(name: "ovsdb-tool", dependencies: ["DatabaseTool", "Daemon"], swiftSettings: settings),
   .executableTarget(name: "ovs-appctl", dependencies: ["Control", "Daemon"], swiftSettings: settings),
   .executableTarget(name: "ovsdb-bench", dependencies: ["Benchmarking", "Daemon"], swiftSettings: settings),
 ]
 
 let tests: [Target] = [
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
+  .testTarget(
+    name: "DatabaseToolTests", dependencies: ["DatabaseTool", "Journal", "ovsdb-tool"], swiftSettings: settings),
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
   .testTarget(
     name: "ScenarioTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], exclude: ["Scenarios"],

@@ -107,6 +107,17 @@ package enum DatabaseFile {
     withExtendedLifetime(lock) {}
   }
 
+  /// Makes a database of records that are in memory: the schema first.
+  package static func assemble(_ records: [[UInt8]], path: String) throws(LogError) -> Database {
+    var assembly = Assembly(path: path, random: RandomSource())
+    for (index, data) in records.enumerated() {
+      try data.withUnsafeBufferPointer { (bytes) throws(LogError) in
+        try assembly.apply(Record(data: UnsafeRawBufferPointer(bytes), index: index, start: 0, offset: 0))
+      }
+    }
+    return try assembly.finish()
+  }
+
   fileprivate static func schema(of record: Record, path: String) throws(LogError) -> DatabaseSchema {
     let document = try record.document(of: path)
     defer { withExtendedLifetime(document) {} }
@@ -150,6 +161,58 @@ private struct Assembly: ~Copyable {
     } catch {
       throw LogError(
         error.tag, "\(path): the records do not make a consistent database: \(error.details ?? error.tag.rawValue)")
+    }
+  }
+}
+
+extension DatabaseFile {
+  /// Copies records that fit what came before them into a new file.
+  package struct Salvage: ~Copyable {
+    private let path: String
+    private let log: LogFile
+    private var assembly: Assembly
+    /// The records taken so far, to begin anew when one turned out not to fit after a part of it was applied.
+    private var taken: [[UInt8]] = []
+
+    /// - Throws: as `LogFile.create` does; the destination must not exist.
+    package init(path: String, destination: String) throws(LogError) {
+      self.path = path
+      log = try LogFile.create(path: destination)
+      assembly = Assembly(path: path, random: RandomSource())
+    }
+
+    /// Takes a record when it fits.
+    ///
+    /// - Returns: why it does not fit, nil when it does.
+    /// - Throws: when it is the schema that does not fit; without it there is nothing to salvage.
+    package mutating func add(_ record: Record) throws(LogError) -> LogError? {
+      let data = Array(record.text)
+      do throws(LogError) {
+        try assembly.apply(Record(data: record.data, index: taken.count, start: record.start, offset: record.offset))
+        taken.append(data)
+        return nil
+      } catch {
+        if taken.isEmpty { throw error }
+        assembly = Assembly(path: path, random: RandomSource())
+        for (index, data) in taken.enumerated() {
+          try data.withUnsafeBufferPointer { (bytes) throws(LogError) in
+            try assembly.apply(Record(data: UnsafeRawBufferPointer(bytes), index: index, start: 0, offset: 0))
+          }
+        }
+        return error
+      }
+    }
+
+    /// Writes what was taken.
+    ///
+    /// - Returns: how many records.
+    /// - Throws: also when the records contradict each other; the file is written nevertheless, for another look.
+    package consuming func finish() throws(LogError) -> Int {
+      let count = taken.count
+      for data in taken { log.append(data) }
+      try log.persistCreation()
+      _ = try assembly.finish()
+      return count
     }
   }
 }

@@ -115,6 +115,34 @@ package struct RecordReader: ~Copyable {
     return record
   }
 
+  /// What stands at `position`, for those who go on behind damage.
+  package enum Attempt {
+    case record(Record)
+    case end
+    case bad(LogError)
+  }
+
+  /// As `next`, with the error as a value.
+  package mutating func attempt() -> Attempt {
+    do throws(LogError) {
+      guard let record = try next() else { return .end }
+      return .record(record)
+    } catch {
+      return .bad(error)
+    }
+  }
+
+  /// Moves on to the first good record behind the present place, wherever it begins.
+  ///
+  /// - Returns: where it is; nil when there is none, and then `position` stays.
+  package mutating func skipToGoodRecord() throws(LogError) -> Int? {
+    var scan = try RecordScan(descriptor, path: path, kind: kind)
+    guard let place = try scan.firstRecord(from: position + 1) else { return nil }
+    position = place.start
+    window = 0..<0
+    return place.start
+  }
+
   /// Makes `count` bytes from `position` on available, or as many as the file has; returns how many there are, at most
   /// `count`. The buffer grows with what the file really holds, never with what a header claims.
   private mutating func fill(_ count: Int) throws(LogError) -> Int {

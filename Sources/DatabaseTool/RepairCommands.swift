@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands of our own for files that are damaged: `check` says what is wrong and changes nothing, `salvage` copies what is good.
+
+import Daemon
+import Glibc
+import Journal
+import OVSDB
+
+enum RepairCommands {
+  /// Examines a file: every record, then whether they make a database.
+  ///
+  /// - Returns: 0 for a good file, 2 for one that is damaged or does not make a database.
+  @Sendable static func check(_ invocation: Invocation) throws(ToolError) -> Int32 {
+    let path = invocation.database
+    var survey = Survey()
+    try ToolError.wrapping { () throws(LogError) in try survey.walk(path) { _ in true } }
+    for gap in survey.gaps { Program.writeOutput("\(path): \(gap.text)\n") }
+    guard survey.gaps.isEmpty else {
+      Program.writeOutput("\(path): \(survey.goodCount) good records; ovsdb-tool salvage copies them into a new file\n")
+      return InspectCommands.no
+    }
+    do throws(LogError) {
+      if survey.kind == .standalone { _ = try DatabaseFile.read(path) }
+    } catch {
+      Program.writeOutput("\(path): records are intact, but do not make a database: \(error)\n")
+      return InspectCommands.no
+    }
+    Program.writeOutput("\(path): \(survey.goodCount) records, no damage\n")
+    return EXIT_SUCCESS
+  }
+
+  /// Copies the good records of a standalone file, those behind damage as well, as far as they fit what came before.
+  ///
+  /// - Returns: 0 when the new file makes a database, even if records were left out (told on standard error).
+  @Sendable static func salvage(_ invocation: Invocation) throws(ToolError) -> Int32 {
+    let (path, destination) = (invocation.arguments[0], invocation.arguments[1])
+    return try ToolError.wrapping { () throws(LogError) in
+      if try DatabaseFile.kind(of: path) == .clustered { throw LogError.clustered(path) }
+      var survey = Survey()
+      var copier = try DatabaseFile.Salvage(path: path, destination: destination)
+      try survey.walk(path) { (record) throws(LogError) in
+        if let problem = try copier.add(record) {
+          Program.writeError("\(path): record at offset \(record.start) does not fit, left out: \(problem)\n")
+        }
+        return true
+      }
+      for gap in survey.gaps { Program.writeError("\(path): \(gap.text)\n") }
+      let count = try copier.finish()
+      Program.writeOutput("\(destination): \(count) records\n")
+      return EXIT_SUCCESS
+    }
+  }
+}
+
+/// The good records of a file and the gaps between them.
+private struct Survey {
+  struct Gap {
+    var start: Int
+    /// Nil at the end of the file.
+    var end: Int?
+    var cause: LogError
+
+    var text: String {
+      let range = end.map { "bytes \(start) to \($0) are damaged" } ?? "everything from byte \(start) on is damaged"
+      return "\(range): \(cause)"
+    }
+  }
+
+  var kind = FileKind.standalone
+  var goodCount = 0
+  var gaps: [Gap] = []
+
+  /// Gives every good record to `body`, in order, until it returns false.
+  mutating func walk(_ path: String, _ body: (Record) throws(LogError) -> Bool) throws(LogError) {
+    var reader = try RecordReader(path: path, accepting: [.standalone, .clustered])
+    kind = reader.kind
+    while true {
+      let outcome = reader.attempt()
+      switch outcome {
+      case .end: return
+      case .record(let record):
+        goodCount += 1
+        if try !body(record) { return }
+      case .bad(let error):
+        // A system's error says nothing about the file's contents.
+        if error.code != nil { throw error }
+        let start = reader.position
+        let next = try reader.skipToGoodRecord()
+        gaps.append(Gap(start: start, end: next, cause: error))
+        if next == nil { return }
+      }
+    }
+  }
+}
