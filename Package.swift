@@ -34,7 +34,7 @@ let libraries: [Target] = [
   .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
   .target(name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioPosix], swiftSettings: settings),
   .target(
-    name: "Control", dependencies: ["JSON", "JSONRPC", "Streams", "Daemon", nioCore, nioPosix, logging],
+    name: "Control", dependencies: ["CPosixShims", "JSON", "JSONRPC", "Streams", "Daemon", nioCore, nioPosix, logging],
     swiftSettings: settings),
   .target(
     name: "Client", dependencies: ["JSON", "OVSDB", "JSONRPC", "Streams", nioCore, nioPosix, logging],
@@ -60,6 +60,14 @@ let programs: [Target] = [
 ]
 
 let tests: [Target] = [
+  .executableTarget(
+    name: "DaemonProbe", dependencies: ["Control", "Daemon", nioCore, nioPosix], path: "Tests/DaemonProbe",
+    swiftSettings: settings),
+  .testTarget(
+    name: "DaemonTests", dependencies: ["Daemon", "DaemonProbe", "CPosixShims", logging], swiftSettings: settings),
+  .testTarget(
+    name: "ControlTests", dependencies: ["Control", "Daemon", "DaemonProbe", "ovs-appctl", nioCore, nioPosix],
+    swiftSettings: settings),
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(
     name: "DatabaseToolTests", dependencies: ["DatabaseTool", "Journal", "ovsdb-tool"], swiftSettings: settings),

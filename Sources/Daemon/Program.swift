@@ -19,8 +19,8 @@ package enum Program {
   /// Our own name and release, on a line that those scripts do not read.
   package static let ownVersion = "swift-ovsdb 0.1.0"
 
-  /// To be called first: takes the name from `arguments[0]`, notes the start time, and ignores SIGPIPE (a peer that
-  /// went away is an error of write(2), not the end of the program).
+  /// To be called first: takes the name from `arguments[0]`, notes the start time, makes `VlogHandler` the backend of
+  /// swift-log, and ignores SIGPIPE (a peer that went away is an error of write(2), not the end of the program).
   package static func begin(_ arguments: [String] = CommandLine.arguments) {
     let path = arguments.first ?? "swift-ovsdb"
     let name = path.split(separator: "/").last.map(String.init) ?? path
@@ -28,6 +28,7 @@ package enum Program {
       $0.name = name
       $0.startMilliseconds = Clock.monotonicMilliseconds()
     }
+    VlogHandler.bootstrapOnce
     posix_shim_default_signal(SIGPIPE, 1)
   }
 

@@ -14,10 +14,8 @@ package struct VlogHandler: LogHandler {
 
   package init(label: String) { module = LogModule(label) }
 
-  /// Makes this the backend of all loggers of the process. Once, before the first logger is made.
-  package static func bootstrap() {
-    LoggingSystem.bootstrap { label in VlogHandler(label: label) }
-  }
+  /// Makes this the backend of all loggers of the process, on first use. swift-log allows it once.
+  static let bootstrapOnce: Void = LoggingSystem.bootstrap { label in VlogHandler(label: label) }
 
   /// Follows the module's levels, which change while the program runs; a level set on the logger itself is not kept,
   /// because the operator's `vlog/set` decides.
