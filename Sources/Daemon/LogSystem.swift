@@ -217,8 +217,8 @@ package final class LogSystem: Sendable {
     state.withLock { $0.syslog = Syslog(method: parsed, socket: socket, facility: $0.facility) }
   }
 
-  /// `OVS_SYSLOG_METHOD` if it is set; to be called before the options are read.
-  package func setSyslogMethodFromEnvironment() throws(LogSpecificationError) {
+  /// `OVS_SYSLOG_METHOD` if it is set; before the options are read, which may say otherwise.
+  func setSyslogMethodFromEnvironment() throws(LogSpecificationError) {
     if let method = Paths.environment("OVS_SYSLOG_METHOD") { try setSyslogMethod(method) }
   }
 

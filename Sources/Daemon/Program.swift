@@ -20,7 +20,8 @@ package enum Program {
   package static let ownVersion = "swift-ovsdb 0.1.0"
 
   /// To be called first: takes the name from `arguments[0]`, notes the start time, makes `VlogHandler` the backend of
-  /// swift-log, and ignores SIGPIPE (a peer that went away is an error of write(2), not the end of the program).
+  /// swift-log, ignores SIGPIPE (a peer that went away is an error of write(2), not the end of the program), and follows
+  /// `OVS_SYSLOG_METHOD`; a method that does not exist ends the program.
   package static func begin(_ arguments: [String] = CommandLine.arguments) {
     let path = arguments.first ?? "swift-ovsdb"
     let name = path.split(separator: "/").last.map(String.init) ?? path
@@ -28,8 +29,13 @@ package enum Program {
       $0.name = name
       $0.startMilliseconds = Clock.monotonicMilliseconds()
     }
-    VlogHandler.bootstrapOnce
+    VlogHandler.bootstrap()
     posix_shim_default_signal(SIGPIPE, 1)
+    do throws(LogSpecificationError) {
+      try LogSystem.shared.setSyslogMethodFromEnvironment()
+    } catch {
+      fail(error.text)
+    }
   }
 
   /// The last part of the path by which the program was called.

@@ -14,8 +14,11 @@ package struct VlogHandler: LogHandler {
 
   package init(label: String) { module = LogModule(label) }
 
-  /// Makes this the backend of all loggers of the process, on first use. swift-log allows it once.
-  static let bootstrapOnce: Void = LoggingSystem.bootstrap { label in VlogHandler(label: label) }
+  /// Makes this the backend of all loggers of the process. `Program.begin` does; a second call changes nothing.
+  package static func bootstrap() { bootstrapOnce }
+
+  /// swift-log allows it once.
+  private static let bootstrapOnce: Void = LoggingSystem.bootstrap { label in VlogHandler(label: label) }
 
   /// Follows the module's levels, which change while the program runs; a level set on the logger itself is not kept,
   /// because the operator's `vlog/set` decides.

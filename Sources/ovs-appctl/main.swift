@@ -178,9 +178,4 @@ private func run(_ invocation: Invocation) -> Never {
 }
 
 Program.begin()
-do throws(LogSpecificationError) {
-  try LogSystem.shared.setSyslogMethodFromEnvironment()
-} catch {
-  Program.fail(error.text)
-}
 run(parseArguments())

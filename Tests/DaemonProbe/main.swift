@@ -31,11 +31,6 @@ private let options =
   ]
 
 do throws(UsageError) {
-  do throws(LogSpecificationError) {
-    try LogSystem.shared.setSyslogMethodFromEnvironment()
-  } catch {
-    throw UsageError(error.text)
-  }
   for argument in try OptionParser(options: options).parse() { Program.writeOutput("argument \(argument)\n") }
   let daemonizer = Daemonizer(options: daemonOptions)
   try daemonizer.start()

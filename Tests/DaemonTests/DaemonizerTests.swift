@@ -98,19 +98,19 @@ import Testing
     let probe = try Probe()
     let process = try probe.start(["--pidfile", "--unixctl=c.ctl"])
     try probe.wait(for: "readiness") { probe.exists("c.ctl") && probe.pid() != nil }
-    kill(process.processIdentifier, signal)
+    kill(process.process, signal)
     let result = try probe.finish(process)
     #expect(result.signal == signal)
     #expect(result.errors.contains("|fatal_signal|WARN|terminating with signal \(signal) ("))
     #expect(!probe.exists("c.ctl") && !probe.exists("DaemonProbe.pid"))
   }
 
-  @Test func abrokenPipeDoesNotKill() throws {
+  @Test func aBrokenPipeDoesNotKill() throws {
     let probe = try Probe()
     let process = try probe.start(["--pidfile"])
-    try probe.wait(for: "readiness") { probe.exists("DaemonProbe.\(process.processIdentifier).ctl") }
-    kill(process.processIdentifier, SIGPIPE)
-    kill(process.processIdentifier, SIGTERM)
+    try probe.wait(for: "readiness") { probe.exists("DaemonProbe.\(process.process).ctl") }
+    kill(process.process, SIGPIPE)
+    kill(process.process, SIGTERM)
     #expect(try probe.finish(process).signal == SIGTERM)
   }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CPosixShims
 import Foundation
 import Testing
 
@@ -24,7 +23,7 @@ import Testing
     let process = try probe.start(["--pidfile", "--run=cat DaemonProbe.pid"])
     let result = try probe.finish(process)
     #expect(result.status == 0)
-    #expect(result.output == "\(process.processIdentifier)\n")
+    #expect(result.output == "\(process.process)\n")
     #expect(!probe.exists("DaemonProbe.pid"))
   }
 

@@ -2,16 +2,31 @@
 //
 // Runs `DaemonProbe`, a program that does nothing but be a daemon, in a directory of its own.
 
-import CPosixShims
 import Foundation
+import Glibc
 import Testing
 
 @testable import Daemon
 
+/// A process started by a test.
+///
+/// Not Foundation's `Process`: that learns of the end through a descriptor that the process inherits, and a daemon keeps it
+/// open.
+final class Child {
+  let process: pid_t
+  fileprivate let index: Int
+  fileprivate var status: ChildStatus?
+
+  fileprivate init(process: pid_t, index: Int) {
+    self.process = process
+    self.index = index
+  }
+}
+
 /// A directory for one test, and programs run there. Ends what it started.
 final class Probe {
   let directory: URL
-  private var processes: [Process] = []
+  private var children: [Child] = []
   /// Of processes that detached.
   private var daemons: Set<pid_t> = []
 
@@ -21,63 +36,74 @@ final class Probe {
   }
 
   deinit {
-    for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    for child in children where child.status == nil { kill(child.process, SIGKILL) }
     for process in daemons { kill(process, SIGKILL) }
     try? FileManager.default.removeItem(at: directory)
   }
 
-  static let productsDirectory: URL = {
+  static let productsDirectory: String = {
     // The test bundle and the programs lie beside each other.
     let arguments = CommandLine.arguments
     let bundle = arguments.first { $0.hasSuffix(".xctest") } ?? arguments[0]
-    return URL(fileURLWithPath: bundle).deletingLastPathComponent()
+    return URL(fileURLWithPath: bundle).deletingLastPathComponent().path
   }()
 
   struct Result: Sendable {
-    var status: Int32
+    /// nil: it did not exit by itself.
+    var status: Int32?
     /// nil: it exited.
     var signal: Int32?
     var output: String
     var errors: String
   }
 
-  /// Starts a program; its output goes to files, so that a daemon that keeps them open blocks nobody.
-  func start(_ program: String = "DaemonProbe", _ arguments: [String], environment: [String: String] = [:]) throws -> Process {
-    let process = Process()
-    process.executableURL = Self.productsDirectory.appendingPathComponent(program)
-    process.arguments = arguments
-    process.currentDirectoryURL = directory
+  /// Starts a program in the directory; its output goes to files, so that a daemon that keeps them open blocks nobody.
+  func start(
+    program: String = "DaemonProbe", _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> Child {
     var variables = ProcessInfo.processInfo.environment
     for name in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"] { variables[name] = directory.path }
     variables["OVS_SYSLOG_METHOD"] = "null"
     variables.merge(environment) { $1 }
-    process.environment = variables
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try file("stdout.\(processes.count)")
-    process.standardError = try file("stderr.\(processes.count)")
-    try process.run()
-    processes.append(process)
-    return process
-  }
-
-  private func file(_ name: String) throws -> FileHandle {
-    let url = directory.appendingPathComponent(name)
-    try Data().write(to: url)
-    return try FileHandle(forWritingTo: url)
+    let index = children.count
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, 1, path("stdout.\(index)"), O_WRONLY | O_CREAT, 0o600)
+    posix_spawn_file_actions_addopen(&actions, 2, path("stderr.\(index)"), O_WRONLY | O_CREAT, 0o600)
+    var argumentPointers: [UnsafeMutablePointer<CChar>?] =
+      (["env", "-C", directory.path, "\(Self.productsDirectory)/\(program)"] + arguments).map { strdup($0) }
+    var variablePointers: [UnsafeMutablePointer<CChar>?] = variables.map { strdup("\($0)=\($1)") }
+    defer { for pointer in argumentPointers + variablePointers { free(pointer) } }
+    argumentPointers.append(nil)
+    variablePointers.append(nil)
+    var process: pid_t = 0
+    // env(1) changes the directory, which the C library's overlay has no call for.
+    let error = posix_spawn(&process, "/usr/bin/env", &actions, nil, argumentPointers, variablePointers)
+    try #require(error == 0)
+    let child = Child(process: process, index: index)
+    children.append(child)
+    return child
   }
 
   /// Waits for a program to end.
-  func finish(_ process: Process) throws -> Result {
-    process.waitUntilExit()
-    let index = try #require(processes.firstIndex(of: process))
-    let wasKilled = process.terminationReason == .uncaughtSignal
+  func finish(_ child: Child) throws -> Result {
+    try wait(for: "the end of a program") {
+      var status: Int32 = 0
+      guard waitpid(child.process, &status, WNOHANG) == child.process else { return false }
+      child.status = ChildStatus(raw: status)
+      return true
+    }
     return Result(
-      status: process.terminationStatus, signal: wasKilled ? process.terminationStatus : nil,
-      output: text("stdout.\(index)"), errors: text("stderr.\(index)"))
+      status: child.status?.exitStatus, signal: child.status?.signal, output: text("stdout.\(child.index)"),
+      errors: text("stderr.\(child.index)"))
   }
 
-  func run(_ program: String = "DaemonProbe", _ arguments: [String], environment: [String: String] = [:]) throws -> Result {
-    let result = try finish(try start(program, arguments, environment: environment))
+  func run(
+    program: String = "DaemonProbe", _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> Result {
+    let result = try finish(try start(program: program, arguments, environment: environment))
     if let process = pid() { daemons.insert(process) }
     return result
   }
