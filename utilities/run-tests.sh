@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds everything, and runs all tests. With arguments: what `swift test` takes, such as
+# `--filter EngineTests`.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+need_swift
+need_packages libjansson-dev pkg-config python3 python3-pip strace \
+  openvswitch-switch openvswitch-common ovn-common ovn-central
+# The services that the packages may have started are not ours to test against, and not to be disturbed by.
+for module in ovs ovsdbapp; do
+  python3 -c "import $module" 2>/dev/null || python3 -m pip install --quiet --break-system-packages "$module" 2>/dev/null \
+    || python3 -m pip install --quiet "$module"
+done
+cd "$top"
+swift build --build-tests
+swift test --skip-build "$@"
