@@ -4,6 +4,7 @@
 //
 // Source: ovsdb-server(1).
 
+import Control
 import Daemon
 import Glibc
 import NIOCore
@@ -74,8 +75,17 @@ package enum ServerProgram {
 
   /// Keeps the server; touched on its loop only.
   nonisolated(unsafe) private static var running: Server?
+  nonisolated(unsafe) private static var control: ControlServer?
 
-  private static func startControl(_ server: Server, _ arguments: Arguments) throws {}
+  private static func startControl(_ server: Server, _ arguments: Arguments) throws {
+    let commands = ControlCommands()
+    server.addCommands(to: commands)
+    do {
+      control = try ControlServer.open(arguments.controlSocket, on: server.eventLoop, commands: commands)
+    } catch {
+      throw ConfigurationError(description: error.message ?? "could not initialize control socket")
+    }
+  }
 
   private static func runCommand(_ command: String) -> ChildProcess {
     do throws(UsageError) {

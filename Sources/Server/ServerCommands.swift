@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of the server's control socket, as a table.
+//
+// Source: ovsdb-server(1), "Runtime Management Commands".
+
+import Control
+import Daemon
+import Engine
+import NIOCore
+import OVSDB
+import Streams
+
+extension Server {
+  /// Adds the server's commands. They run on the server's loop.
+  func addCommands(to commands: ControlCommands) {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    func add(
+      _ name: String, _ usage: String = "", _ arguments: ClosedRange<Int> = 0...0,
+      _ run: @escaping @Sendable (Server, [String]) throws(ControlError) -> String
+    ) {
+      commands.add("ovsdb-server/\(name)", usage: usage, arguments: arguments) { (arguments) throws(ControlError) in
+        try run(bound.value, arguments)
+      }
+    }
+    add("add-remote", "REMOTE", 1...1) { (server, arguments) throws(ControlError) in
+      do {
+        try server.remotes.add(arguments[0], origin: .controlSocket)
+        return ""
+      } catch {
+        throw ControlError("\(error)")
+      }
+    }
+    add("remove-remote", "REMOTE", 1...1) { (server, arguments) throws(ControlError) in
+      guard server.remotes.remove(arguments[0]) else { throw ControlError("no such remote") }
+      return ""
+    }
+    add("list-remotes") { (server, _) throws(ControlError) in server.remotes.names.map { "\($0)\n" }.joined() }
+    add("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
+      do throws(OVSDBError) {
+        try server.openDatabase(arguments[0])
+      } catch {
+        throw ControlError("\(error)")
+      }
+      server.closeUnawareSessions()
+      return ""
+    }
+    add("remove-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
+      do throws(ConfigurationError) {
+        try server.closeDatabase(arguments[0])
+      } catch {
+        throw ControlError(error.description)
+      }
+      return ""
+    }
+    add("list-dbs") { (server, _) throws(ControlError) in
+      server.databases.keys.sorted { Text($0) < Text($1) }.map { "\($0)\n" }.joined()
+    }
+    add("reconnect") { (server, _) throws(ControlError) in
+      server.closeSessions()
+      return ""
+    }
+    add("get-db-storage-status", "DB", 1...1) { (server, arguments) throws(ControlError) in
+      guard let database = server.databases[arguments[0]] else { throw ControlError("Failed to find the database.") }
+      return "status: \(database.store?.failure.map { "\($0)" } ?? "ok")"
+    }
+    add("memory-trim-on-compaction", "on|off", 1...1) { (server, arguments) throws(ControlError) in
+      guard arguments[0] == "on" || arguments[0] == "off" else { throw ControlError("invalid argument") }
+      server.trimsMemory = arguments[0] == "on"
+      return ""
+    }
+    commands.add("ovsdb-server/disable-monitor-cond", arguments: 0...0, hidden: true) { (_) throws(ControlError) in
+      bound.value.hidesConditionalMonitors = true
+      bound.value.closeSessions()
+      return ""
+    }
+    commands.add("ovsdb-server/compact", usage: "[DB]", arguments: 0...1) { (request: ControlRequest) in
+      bound.value.compact(request)
+    }
+    commands.addStandard(memoryUsage: { bound.value.memoryUsage() }) { request in
+      request.reply()
+      // The answer leaves before the process does.
+      bound.value.after(.milliseconds(10)) {
+        bound.value.remotes.closeAll()
+        Program.exit(0)
+      }
+    }
+  }
+
+  private func compact(_ request: ControlRequest) {
+    var chosen: [ServedDatabase] = []
+    if let name = request.arguments.first {
+      guard let database = databases[name] else { return request.fail("no database by that name") }
+      guard !name.hasPrefix("_") else { return request.fail("cannot compact built-in databases") }
+      chosen = [database]
+    } else {
+      chosen = databases.values.filter { $0.store != nil }
+    }
+    var failures: [String] = []
+    var remaining = chosen.count
+    if remaining == 0 { return request.reply() }
+    for database in chosen {
+      log.info("compacting \(database.name) database by user request")
+      compact(database) { failure in
+        if let failure { failures.append(failure) }
+        remaining -= 1
+        guard remaining == 0 else { return }
+        if failures.isEmpty { request.reply() } else { request.fail(failures.joined(separator: "\n")) }
+      }
+    }
+  }
+
+  /// What the server holds, in the words of `memory/show`.
+  func memoryUsage() -> [String: Int] {
+    var usage: [String: Int] = ["monitors": 0, "n-weak-refs": 0]
+    func add(_ key: String, _ amount: Int) { if amount > 0 { usage[key, default: 0] += amount } }
+    for database in databases.values {
+      let tables = database.database.tables
+      add("atoms", database.atoms)
+      add("cells", tables.reduce(0) { $0 + $1.rows.count * ($1.schema.columns.count + 2) })
+      add("n-weak-refs", tables.reduce(0) { $0 + $1.weakReferrers.values.reduce(0) { $0 + $1.count } })
+      add("monitors", database.hub.subscriptionCount)
+      add("triggers", database.triggers.count)
+      add("txn-history", database.history.count)
+      add("txn-history-atoms", database.history.atomCount)
+    }
+    add("sessions", sessions.count)
+    return usage
+  }
+}
