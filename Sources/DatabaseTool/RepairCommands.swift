@@ -14,7 +14,7 @@ enum RepairCommands {
   @Sendable static func check(_ invocation: Invocation) throws(ToolError) -> Int32 {
     let path = invocation.database
     var survey = Survey()
-    try ToolError.wrapping { () throws(LogError) in try survey.walk(path) { _ in true } }
+    try ToolError.wrapping { () throws(LogError) in try survey.walk(path) { _ in } }
     for gap in survey.gaps { Program.writeOutput("\(path): \(gap.text)\n") }
     guard survey.gaps.isEmpty else {
       Program.writeOutput("\(path): \(survey.goodCount) good records; ovsdb-tool salvage copies them into a new file\n")
@@ -43,7 +43,6 @@ enum RepairCommands {
         if let problem = try copier.add(record) {
           Program.writeError("\(path): record at offset \(record.start) does not fit, left out: \(problem)\n")
         }
-        return true
       }
       for gap in survey.gaps { Program.writeError("\(path): \(gap.text)\n") }
       let count = try copier.finish()
@@ -71,17 +70,16 @@ private struct Survey {
   var goodCount = 0
   var gaps: [Gap] = []
 
-  /// Gives every good record to `body`, in order, until it returns false.
-  mutating func walk(_ path: String, _ body: (Record) throws(LogError) -> Bool) throws(LogError) {
+  /// Gives every good record to `body`, in order.
+  mutating func walk(_ path: String, _ body: (Record) throws(LogError) -> Void) throws(LogError) {
     var reader = try RecordReader(path: path, accepting: [.standalone, .clustered])
     kind = reader.kind
     while true {
-      let outcome = reader.attempt()
-      switch outcome {
+      switch reader.attempt() {
       case .end: return
       case .record(let record):
         goodCount += 1
-        if try !body(record) { return }
+        try body(record)
       case .bad(let error):
         // A system's error says nothing about the file's contents.
         if error.code != nil { throw error }

@@ -23,12 +23,23 @@ package struct DatabaseBuilder: ~Copyable {
   /// The row of a name, which the caller may change.
   package func row(_ uuid: UUID, in table: TableSchema) -> Row? { rows[table.index][uuid] }
 
-  /// Adds a row that holds defaults, for the caller to fill. A row of the same name is replaced.
-  package mutating func add(_ uuid: UUID, to table: TableSchema) -> Row {
-    let row = Row.make(
-      table: table, uuid: uuid, version: UUID.random(using: &random), fields: table.defaults)
-    rows[table.index][uuid] = row
-    return row
+  /// The row of a name for the caller to fill; one that holds defaults is added when there is none.
+  package mutating func obtain(_ uuid: UUID, in table: TableSchema) -> (row: Row, isNew: Bool) {
+    Self.obtain(uuid, of: table, &rows[table.index], &random)
+  }
+
+  private static func obtain(
+    _ uuid: UUID, of table: TableSchema, _ rows: inout TreeDictionary<UUID, Row>, _ random: inout RandomSource
+  ) -> (row: Row, isNew: Bool) {
+    var isNew = false
+    func make() -> Row {
+      isNew = true
+      return Row.make(table: table, uuid: uuid, version: UUID.random(using: &random), fields: table.defaults)
+    }
+    func read(_ row: inout Row) -> Row { row }
+    // Found or added by one descent of the tree: this is done for every row of every record.
+    let row = read(&rows[uuid, default: make()])
+    return (row, isNew)
   }
 
   /// - Returns: false when there is no such row.
@@ -45,43 +56,49 @@ package struct DatabaseBuilder: ~Copyable {
   ///   too many rows, equal values in an index, or a column that must not be empty and only had dangling weak references.
   /// - Complexity: O(rows and references).
   package consuming func finish() throws(OVSDBError) -> Database {
-    while true {
-      var counts = try countStrongReferences()
-      collectGarbage(&counts)
-      try checkRowCounts()
-      let (referrers, lostStrong) = try fileWeakReferences()
-      // A pair of a map may hold a weak reference and a strong one; what went with it may be garbage now.
-      if lostStrong { continue }
-      var tables: [Table] = []
-      tables.reserveCapacity(schema.tables.count)
-      for table in schema.tables {
-        tables.append(
-          Table(
-            schema: table, rows: rows[table.index], strongCounts: TreeDictionary(uniqueKeysWithValues: counts[table.index]),
-            weakReferrers: referrers[table.index], indexes: try fileIndexes(of: table)))
-      }
-      return Database(schema: schema, tables: tables, random: random)
+    var references = collectReferences()
+    // Dropping a row takes away its references, and taking out a pair of a map may let a row go: count again until all is well.
+    while try settle(references) { references = collectReferences() }
+    try checkRowCounts()
+    var tables: [Table] = []
+    tables.reserveCapacity(schema.tables.count)
+    for table in schema.tables {
+      tables.append(
+        Table(
+          schema: table, rows: rows[table.index],
+          strongCounts: TreeDictionary(uniqueKeysWithValues: references.strong[table.index]),
+          weakReferrers: TreeDictionary(uniqueKeysWithValues: references.weak[table.index]),
+          indexes: try fileIndexes(of: table)))
     }
+    return Database(schema: schema, tables: tables, random: random)
   }
 
-  // MARK: - Strong references
+  /// All references, by the table of the row that is referenced.
+  private struct References {
+    var strong: [[UUID: Int]]
+    var weak: [[UUID: Referrers]]
+  }
 
-  /// How often each row is referenced by others, by table.
-  private func countStrongReferences() throws(OVSDBError) -> [[UUID: Int]] {
-    var counts = [[UUID: Int]](repeating: [:], count: rows.count)
-    for table in schema.tables where !table.strongColumns.isEmpty {
+  private func collectReferences() -> References {
+    var references = References(
+      strong: Array(repeating: [:], count: rows.count), weak: Array(repeating: [:], count: rows.count))
+    for table in schema.tables where !table.strongColumns.isEmpty || !table.weakColumns.isEmpty {
       for (uuid, row) in rows[table.index] {
         Self.forEachStrongReference(of: row) { target in
-          if target.uuid != uuid || target.tableIndex != table.index { counts[target.tableIndex][target.uuid, default: 0] += 1 }
+          if target.uuid != uuid || target.tableIndex != table.index {
+            references.strong[target.tableIndex][target.uuid, default: 0] += 1
+          }
+        }
+        for column in table.weakColumns {
+          let referrer = Referrer(tableIndex: Int32(table.index), columnIndex: Int32(column.index), uuid: uuid)
+          Datum.forEachReferrerChange(from: .empty, to: row[column], type: column.type) { target, _ in
+            let others = references.weak[target.tableIndex][target.uuid]
+            references.weak[target.tableIndex][target.uuid] = others?.adding(referrer) ?? .one(referrer)
+          }
         }
       }
     }
-    for table in schema.tables {
-      for uuid in counts[table.index].keys where rows[table.index][uuid] == nil {
-        throw dangling(ReferenceTarget(tableIndex: table.index, uuid: uuid))
-      }
-    }
-    return counts
+    return references
   }
 
   private static func forEachStrongReference(of row: Row, _ body: (ReferenceTarget) -> Void) {
@@ -92,35 +109,62 @@ package struct DatabaseBuilder: ~Copyable {
     }
   }
 
+  /// Drops garbage and dangling weak references.
+  ///
+  /// - Returns: whether anything was dropped, so that `references` is no longer true.
+  private mutating func settle(_ references: References) throws(OVSDBError) -> Bool {
+    var garbage: [ReferenceTarget] = []
+    var hasDanglingWeak = false
+    for table in schema.tables {
+      let (strong, weak) = (references.strong[table.index], references.weak[table.index])
+      if table.isRoot, strong.isEmpty, weak.isEmpty { continue }
+      // Looking at every row there is costs less than looking up every row that is referenced.
+      var (strongFound, weakFound) = (0, 0)
+      for uuid in rows[table.index].keys {
+        if strong[uuid] != nil {
+          strongFound += 1
+        } else if !table.isRoot {
+          garbage.append(ReferenceTarget(tableIndex: table.index, uuid: uuid))
+        }
+        if !weak.isEmpty, weak[uuid] != nil { weakFound += 1 }
+      }
+      if strongFound != strong.count { throw dangling(in: table, strong) }
+      if weakFound != weak.count { hasDanglingWeak = true }
+    }
+    if !garbage.isEmpty {
+      collectGarbage(garbage, references.strong)
+      return true
+    }
+    if hasDanglingWeak { try pruneWeakReferences() }
+    return hasDanglingWeak
+  }
+
   /// Finds who references a row that does not exist.
-  private func dangling(_ missing: ReferenceTarget) -> OVSDBError {
-    var holders: [(row: Row, column: ColumnSchema)] = []
+  private func dangling(in target: TableSchema, _ counts: [UUID: Int]) -> OVSDBError {
+    // The same row is named whenever the same rows are read.
+    let missing = counts.keys.filter { rows[target.index][$0] == nil }.min() ?? .zero
+    var holder: (row: Row, column: ColumnSchema)?
     for table in schema.tables {
       for row in rows[table.index].values {
         for column in table.strongColumns {
-          Datum.forEachReferenceChange(from: .empty, to: row[column], type: column.type, isStrong: true) { target, _ in
-            if target == missing { holders.append((row, column)) }
+          Datum.forEachReferenceChange(from: .empty, to: row[column], type: column.type, isStrong: true) { found, _ in
+            guard found == ReferenceTarget(tableIndex: target.index, uuid: missing) else { return }
+            if holder.map({ row.uuid < $0.row.uuid }) ?? true { holder = (row, column) }
           }
         }
       }
     }
-    // The same row is named whenever the same rows are read.
-    guard let holder = holders.min(by: { $0.row.uuid < $1.row.uuid }) else {
-      return OVSDBError(.referentialIntegrityViolation, "reference to nonexistent row \(missing.uuid)")
+    guard let holder else {
+      return OVSDBError(.referentialIntegrityViolation, "reference to nonexistent row \(missing) in table \(target.name)")
     }
     return .dangling(
-      table: holder.row.table, column: holder.column, row: holder.row.uuid, target: missing.uuid,
-      targetTable: schema.tables[missing.tableIndex])
+      table: holder.row.table, column: holder.column, row: holder.row.uuid, target: missing, targetTable: target)
   }
 
-  /// Drops rows of non-root tables that nothing references, and what only they referenced.
-  private mutating func collectGarbage(_ counts: inout [[UUID: Int]]) {
-    var candidates: [ReferenceTarget] = []
-    for table in schema.tables where !table.isRoot {
-      for uuid in rows[table.index].keys where counts[table.index][uuid] == nil {
-        candidates.append(ReferenceTarget(tableIndex: table.index, uuid: uuid))
-      }
-    }
+  /// Drops rows that nothing references, and what only they referenced.
+  private mutating func collectGarbage(_ garbage: [ReferenceTarget], _ strong: [[UUID: Int]]) {
+    var counts = strong
+    var candidates = garbage
     while let candidate = candidates.popLast() {
       guard let row = rows[candidate.tableIndex].removeValue(forKey: candidate.uuid) else { continue }
       Self.forEachStrongReference(of: row) { target in
@@ -131,44 +175,24 @@ package struct DatabaseBuilder: ~Copyable {
     }
   }
 
-  // MARK: - The other rules
+  /// Takes weak references to rows that do not exist out of the columns that hold them.
+  private func pruneWeakReferences() throws(OVSDBError) {
+    for table in schema.tables {
+      for column in table.weakColumns {
+        for row in rows[table.index].values {
+          let pruned = row[column].pruned(type: column.type) { rows[$0.tableIndex][$0.uuid] != nil }
+          guard let (rest, lost) = pruned else { continue }
+          if rest.count < column.type.min { throw .emptied(column, of: row, isNew: true, lost: lost) }
+          row.set(column, to: rest)
+        }
+      }
+    }
+  }
 
   private func checkRowCounts() throws(OVSDBError) {
     for table in schema.tables where rows[table.index].count > table.rowsMax && table.rowsMax != TableSchema.rowsUnlimited {
       throw .tooManyRows(rows[table.index].count, in: table)
     }
-  }
-
-  /// Files who references whom weakly, and takes out references to rows that do not exist.
-  ///
-  /// - Returns: the files by table, and whether strong references went as well; then the files are of no use.
-  private func fileWeakReferences() throws(OVSDBError) -> ([TreeDictionary<UUID, Referrers>], lostStrong: Bool) {
-    var files = [TreeDictionary<UUID, Referrers>](repeating: [:], count: rows.count)
-    var lostStrong = false
-    for table in schema.tables {
-      for column in table.weakColumns {
-        for (uuid, row) in rows[table.index] {
-          if try prune(column, of: row) { lostStrong = true }
-          let referrer = Referrer(tableIndex: Int32(table.index), columnIndex: Int32(column.index), uuid: uuid)
-          Datum.forEachReferrerChange(from: .empty, to: row[column], type: column.type) { target, _ in
-            let others = files[target.tableIndex][target.uuid]
-            files[target.tableIndex][target.uuid] = others?.adding(referrer) ?? .one(referrer)
-          }
-        }
-      }
-    }
-    return (files, lostStrong)
-  }
-
-  /// - Returns: whether strong references went as well.
-  private func prune(_ column: ColumnSchema, of row: Row) throws(OVSDBError) -> Bool {
-    let before = row[column]
-    if before.isEmpty { return false }
-    let pruned = before.pruned(type: column.type) { rows[$0.tableIndex][$0.uuid] != nil }
-    guard let (rest, lost) = pruned else { return false }
-    if rest.count < column.type.min { throw .emptied(column, of: row, isNew: true, lost: lost) }
-    row.set(column, to: rest)
-    return column.type.key.reference?.isStrong == true || column.type.value?.reference?.isStrong == true
   }
 
   private func fileIndexes(of table: TableSchema) throws(OVSDBError) -> [TreeDictionary<IndexKey, UUID>] {

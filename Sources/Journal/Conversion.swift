@@ -32,7 +32,7 @@ package enum Conversion {
       guard let new = schema.table(named: old.schema.name) else { continue }
       let columns = pairs(from: old.schema, to: new, rules)
       for (uuid, row) in old.rows {
-        let converted = builder.add(uuid, to: new)
+        let (converted, _) = builder.obtain(uuid, in: new)
         for pair in columns { converted.set(pair.new, to: try pair.convert(row[pair.old], rules)) }
       }
     }

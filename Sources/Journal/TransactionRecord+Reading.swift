@@ -44,6 +44,7 @@ struct RecordDecoder: ~Copyable {
   /// - Throws: that the data are no JSON object, or what does not fit the schema or the rows.
   mutating func apply(_ record: Record, to builder: inout DatabaseBuilder) throws(LogError) {
     let root = try parse(record)
+    guard root.kind == .object else { throw LogError.notObject(path, record) }
     do {
       try Self.apply(root, to: &builder)
     } catch {
@@ -55,21 +56,16 @@ struct RecordDecoder: ~Copyable {
   /// The record's object, valid until the stream is released.
   private mutating func parse(_ record: Record) throws(LogError) -> JSONValue {
     stream.append(record.text)
-    do {
+    do throws(JSONSyntaxError) {
       if let root = try stream.next(), stream.bufferedCount == 0 {
-        guard root.kind == .object else { throw LogError.notObject(path, record) }
         return root
       }
-      // Incomplete, or followed by something: a parser that knows the text's end names what is wrong.
+      // Incomplete, or followed by something: a parser that knows the text's end says what is wrong.
       _ = try JSONDocument.parse(record.data)
-      throw LogError(.syntaxError, "\(path): record \(record.index) cannot be read as JSON")
-    } catch let error as JSONSyntaxError {
-      throw LogError.notJSON(path, record, problem: error.description)
-    } catch let error as LogError {
-      throw error
     } catch {
-      throw LogError(.syntaxError, "\(path): \(error)")
+      throw LogError.notJSON(path, record, problem: error.description)
     }
+    throw LogError(.syntaxError, "\(path): record \(record.index) cannot be read as JSON")
   }
 
   /// Makes the changes of a record's object; see `apply(_:to:)`.
@@ -99,15 +95,14 @@ struct RecordDecoder: ~Copyable {
       return
     }
     guard change.kind == .object else { throw .syntaxError("row must be JSON object", at: change) }
-    let old = builder.row(uuid, in: table)
-    let row = old ?? builder.add(uuid, to: table)
+    let (row, isNew) = builder.obtain(uuid, in: table)
     for (name, value) in change.members {
       guard let column = table.column(name) else {
         throw .init(.unknownColumn, "No column \(name.string ?? "") in table \(table.name).", at: change)
       }
       // The names every row has are not values; nobody writes them, and the peer tolerates them.
       if column.isSynthetic { continue }
-      if isDifference, old != nil, column.type.max > 1 {
+      if isDifference, !isNew, column.type.max > 1 {
         // A difference may have more elements than the column: two are replaced by two others with four.
         let difference = try Datum(json: value, type: column.type.ofAnyCount, symbols: nil)
         row.set(column, to: try row[column].applying(difference: difference, type: column.type))
