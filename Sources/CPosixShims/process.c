@@ -106,7 +106,11 @@ static void forward_signal(int number) {
 int posix_shim_catch_signal(int number) {
     struct sigaction action = {.sa_handler = forward_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
-    return sigaction(number, &action, NULL) == 0 ? 0 : errno;
+    if (sigaction(number, &action, NULL) != 0) return errno;
+    sigset_t unblocked;
+    sigemptyset(&unblocked);
+    sigaddset(&unblocked, number);
+    return pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
 }
 
 int posix_shim_signal_is_ignored(int number) {

@@ -31,11 +31,20 @@ package enum Program {
     }
     VlogHandler.bootstrap()
     posix_shim_default_signal(SIGPIPE, 1)
+    dieOfCrashSignals()
     do throws(LogSpecificationError) {
       try LogSystem.shared.setSyslogMethodFromEnvironment()
     } catch {
       fail(error.text)
     }
+  }
+
+  /// Takes the crash signals back from Swift's runtime, which would print a backtrace for seconds before the process may
+  /// die, and survives such a signal that somebody sent with kill(1). Here the process dies at once with a core file,
+  /// and its watcher starts it again. Whoever sets `SWIFT_BACKTRACE` wants the backtrace.
+  private static func dieOfCrashSignals() {
+    guard Paths.environment("SWIFT_BACKTRACE") == nil else { return }
+    for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP] { posix_shim_default_signal(signal, 0) }
   }
 
   /// The last part of the path by which the program was called.

@@ -79,8 +79,16 @@ final class Probe {
     argumentPointers.append(nil)
     variablePointers.append(nil)
     var process: pid_t = 0
+    // The threads that run tests block signals; what they start must not inherit that.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var nothing = sigset_t()
+    sigemptyset(&nothing)
+    posix_spawnattr_setsigmask(&attributes, &nothing)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     // env(1) changes the directory, which the C library's overlay has no call for.
-    let error = posix_spawn(&process, "/usr/bin/env", &actions, nil, argumentPointers, variablePointers)
+    let error = posix_spawn(&process, "/usr/bin/env", &actions, &attributes, argumentPointers, variablePointers)
     try #require(error == 0)
     let child = Child(process: process, index: index)
     children.append(child)

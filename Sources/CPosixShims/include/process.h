@@ -35,6 +35,7 @@ int posix_shim_getopt_end(void);
 void posix_shim_set_title(const char *title);
 
 /// Makes the signal end up as one byte (its number) in the pipe whose write end was given to `posix_shim_signal_pipe`.
+/// Unblocks it in the calling thread: a parent that blocked it for itself must not make us immortal.
 /// Returns 0, or an errno value.
 int posix_shim_catch_signal(int signal);
 
