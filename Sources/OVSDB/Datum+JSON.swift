@@ -71,13 +71,11 @@ extension Datum {
       throw .syntaxError("expected [\"map\", <array>]", at: json)
     }
     try checkCount(pairs.count, type, "map", json)
+    if type.key.type == .string, value.type == .string { return try stringMap(pairs, type.key, value) }
     var keys = AtomArray(of: type.key.type, capacity: pairs.count)
     var values = AtomArray(of: value.type, capacity: pairs.count)
     for pair in pairs.elements {
-      var parts = pair.elements.makeIterator()
-      guard pair.kind == .array, pair.count == 2, let keyJSON = parts.next(), let valueJSON = parts.next() else {
-        throw .syntaxError("expected 2-element array", at: pair)
-      }
+      let (keyJSON, valueJSON) = try parts(of: pair)
       let key = try Atom(json: keyJSON, type: type.key.type, symbols: symbols)
       if type.key.constraint != .none { try type.key.check(key) }
       let atom = try Atom(json: valueJSON, type: value.type, symbols: symbols)
@@ -85,6 +83,39 @@ extension Datum {
       keys.append(key)
       values.append(atom)
     }
+    return try sorted(keys, values)
+  }
+
+  /// Maps of strings to strings are by far the most, and often come sorted, as they were sent.
+  private static func stringMap(
+    _ pairs: JSONValue, _ key: BaseType, _ value: BaseType
+  ) throws(OVSDBError) -> Datum {
+    var keys: [Text] = []
+    var values: [Text] = []
+    keys.reserveCapacity(pairs.count)
+    values.reserveCapacity(pairs.count)
+    for pair in pairs.elements {
+      let (keyJSON, valueJSON) = try parts(of: pair)
+      let keyText = try Text(json: keyJSON)
+      if key.constraint != .none { try key.check(.string(keyText)) }
+      let valueText = try Text(json: valueJSON)
+      if value.constraint != .none { try value.check(.string(valueText)) }
+      keys.append(keyText)
+      values.append(valueText)
+    }
+    if keys.isStrictlyAscending { return Datum(sorted: AtomMap(keys: .strings(keys), values: .strings(values))) }
+    return try sorted(.strings(keys), .strings(values))
+  }
+
+  private static func parts(of pair: JSONValue) throws(OVSDBError) -> (JSONValue, JSONValue) {
+    var parts = pair.elements.makeIterator()
+    guard pair.kind == .array, pair.count == 2, let key = parts.next(), let value = parts.next() else {
+      throw .syntaxError("expected 2-element array", at: pair)
+    }
+    return (key, value)
+  }
+
+  private static func sorted(_ keys: AtomArray, _ values: AtomArray) throws(OVSDBError) -> Datum {
     guard let positions = keys.sortedDistinctPositions() else {
       throw OVSDBError(.ovsdbError, "map contains duplicate key")
     }
@@ -139,12 +170,7 @@ extension Atom {
     case .boolean:
       guard let value = json.boolean else { throw .syntaxError("expected boolean", at: json) }
       self = .boolean(value)
-    case .string:
-      guard let bytes = json.utf8 else { throw .syntaxError("expected string", at: json) }
-      guard let string = String(validating: bytes, as: UTF8.self) else {
-        throw .constraintViolation("not a valid UTF-8 string: \(invalidUTF8(bytes))")
-      }
-      self = .string(Text(string))
+    case .string: self = .string(try Text(json: json))
     case .uuid:
       self = .uuid(try Self.uuid(json: json, symbols: symbols))
     }
@@ -176,6 +202,17 @@ extension Atom {
     case .string(let text): text.withBytes { writer.appendQuoted(utf8: $0) }
     case .uuid(let uuid): uuid.writeJSON(to: &writer)
     }
+  }
+}
+
+extension Text {
+  /// Reads a string, which must be valid UTF-8: the parser lets other bytes through, columns do not.
+  init(json: JSONValue) throws(OVSDBError) {
+    guard let bytes = json.utf8 else { throw .syntaxError("expected string", at: json) }
+    guard let string = String(validating: bytes, as: UTF8.self) else {
+      throw .constraintViolation("not a valid UTF-8 string: \(invalidUTF8(bytes))")
+    }
+    self.init(string)
   }
 }
 
