@@ -72,6 +72,20 @@ package struct Row: @unchecked Sendable {
     return .uuid(index == ColumnSchema.uuidIndex ? storage.header.uuid : storage.header.version)
   }
 
+  /// Whether the field at `index` is equal to a value, compared where it is.
+  @inline(__always)
+  func holds(_ value: Datum, at index: Int) -> Bool {
+    storage.withUnsafeMutablePointerToElements { elements in
+      switch value {
+      case .integer(let wanted): if case .integer(let found) = elements[index] { found == wanted } else { false }
+      case .uuid(let wanted): if case .uuid(let found) = elements[index] { found == wanted } else { false }
+      case .boolean(let wanted): if case .boolean(let found) = elements[index] { found == wanted } else { false }
+      case .empty: elements[index].isEmpty
+      case .string, .real, .set, .map: elements[index] == value
+      }
+    }
+  }
+
   /// Sets a column of a row that is not published.
   package func set(_ column: ColumnSchema, to datum: Datum) {
     precondition(column.index >= 0 && column.index < storage.header.table.columns.count, "a column of another table")

@@ -144,7 +144,8 @@ struct Transaction {
     case .indexed(let row):
       if let row, !isOverlaid(row.uuid) { visit(row) }
     case .all:
-      for row in tables[table.index].rows.values where !isOverlaid(row.uuid) { visit(row) }
+      let prepared = PreparedCondition(condition)
+      for row in tables[table.index].rows.values where prepared.holds(for: row) && !isOverlaid(row.uuid) { body(row) }
     }
     if let overlay {
       for draft in overlay.drafts { if let row = draft.new { visit(row) } }
