@@ -45,7 +45,8 @@ struct ToolCommand: Sendable {
     ToolCommand(
       name: "cluster-to-standalone", usage: "db clusterdb", minimum: 2, maximum: 2, run: ClusterCommands.toStandalone),
     ToolCommand(name: "check", usage: "[db]", minimum: 0, maximum: 1, isListed: false, run: RepairCommands.check),
-    ToolCommand(name: "salvage", usage: "db dst", minimum: 2, maximum: 2, isListed: false, run: RepairCommands.salvage),
+    ToolCommand(
+      name: "salvage", usage: "db dst [schema]", minimum: 2, maximum: 3, isListed: false, run: RepairCommands.salvage),
   ]
 
   @Sendable private static func help(_ invocation: Invocation) throws(ToolError) -> Int32 {

@@ -32,14 +32,20 @@ enum RepairCommands {
 
   /// Copies the good records of a standalone file, those behind damage as well, as far as they fit what came before.
   ///
+  /// Shape: `salvage DB DST [SCHEMA]`; the schema file stands in for record 0, for the case that it is damaged.
+  ///
   /// - Returns: 0 when the new file makes a database, even if records were left out (told on standard error).
   @Sendable static func salvage(_ invocation: Invocation) throws(ToolError) -> Int32 {
     let (path, destination) = (invocation.arguments[0], invocation.arguments[1])
+    var schema: DatabaseSchema?
+    if let file = invocation.argument(2) { schema = try SchemaFile.read(file) }
+    let hasSchema = schema != nil
     return try ToolError.wrapping { () throws(LogError) in
       if try DatabaseFile.kind(of: path) == .clustered { throw LogError.clustered(path) }
       var survey = Survey()
-      var copier = try DatabaseFile.Salvage(path: path, destination: destination)
+      var copier = try DatabaseFile.Salvage(path: path, destination: destination, schema: schema)
       try survey.walk(path) { (record) throws(LogError) in
+        if hasSchema, record.start == 0 { return }
         if let problem = try copier.add(record) {
           Program.writeError("\(path): record at offset \(record.start) does not fit, left out: \(problem)\n")
         }

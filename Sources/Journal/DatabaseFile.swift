@@ -169,16 +169,31 @@ extension DatabaseFile {
   /// Copies records that fit what came before them into a new file.
   package struct Salvage: ~Copyable {
     private let path: String
-    private let log: LogFile
+    private let destination: String
     private var assembly: Assembly
     /// The records taken so far, to begin anew when one turned out not to fit after a part of it was applied.
     private var taken: [[UInt8]] = []
 
-    /// - Throws: as `LogFile.create` does; the destination must not exist.
-    package init(path: String, destination: String) throws(LogError) {
+    /// - Parameter schema: Stands in for record 0 when that is damaged.
+    package init(path: String, destination: String, schema: DatabaseSchema? = nil) throws(LogError) {
       self.path = path
-      log = try LogFile.create(path: destination)
+      self.destination = destination
       assembly = Assembly(path: path, random: RandomSource())
+      guard let schema else { return }
+      var writer = ByteWriter(capacity: 4096)
+      schema.write(to: &writer)
+      taken.append(writer.bytes)
+      try replay()
+    }
+
+    /// Applies what was taken to a new assembly.
+    private mutating func replay() throws(LogError) {
+      assembly = Assembly(path: path, random: RandomSource())
+      for (index, data) in taken.enumerated() {
+        try data.withUnsafeBufferPointer { (bytes) throws(LogError) in
+          try assembly.apply(Record(data: UnsafeRawBufferPointer(bytes), index: index, start: 0, offset: 0))
+        }
+      }
     }
 
     /// Takes a record when it fits.
@@ -193,12 +208,7 @@ extension DatabaseFile {
         return nil
       } catch {
         if taken.isEmpty { throw error }
-        assembly = Assembly(path: path, random: RandomSource())
-        for (index, data) in taken.enumerated() {
-          try data.withUnsafeBufferPointer { (bytes) throws(LogError) in
-            try assembly.apply(Record(data: UnsafeRawBufferPointer(bytes), index: index, start: 0, offset: 0))
-          }
-        }
+        try replay()
         return error
       }
     }
@@ -206,8 +216,11 @@ extension DatabaseFile {
     /// Writes what was taken.
     ///
     /// - Returns: how many records.
-    /// - Throws: also when the records contradict each other; the file is written nevertheless, for another look.
+    /// - Throws: as `LogFile.create` does: the destination must not exist. Also when the records contradict each other; the
+    ///   file is written nevertheless, for another look.
     package consuming func finish() throws(LogError) -> Int {
+      if taken.isEmpty { throw LogError(.ovsdbError, "\(path): no good record to be copied") }
+      let log = try LogFile.create(path: destination)
       let count = taken.count
       for data in taken { log.append(data) }
       try log.persistCreation()

@@ -30,9 +30,16 @@ package struct LogError: Error, Hashable, Sendable, CustomStringConvertible {
   package init(_ error: OVSDBError) {
     tag = error.tag
     details = error.details ?? ""
-    syntax = error.syntax
+    syntax = error.syntax.map(Self.shortened)
     ioError = error.ioError
   }
+
+  /// A record that does not fit may have megabytes; nobody reads them in a message.
+  private static func shortened(_ text: String) -> String {
+    text.utf8.count > syntaxByteCountMax ? String(decoding: text.utf8.prefix(syntaxByteCountMax), as: UTF8.self) + "..." : text
+  }
+
+  private static let syntaxByteCountMax = 2048
 
   /// As data for a client.
   package var object: OVSDBError { OVSDBError(tag, details, syntax: syntax, ioError: ioError) }

@@ -62,7 +62,15 @@ package final class LogReplacement: @unchecked Sendable {
   }
 
   /// A replacement that is not put in place leaves nothing behind. Failing to remove it is harmless: the next one does.
-  deinit { if !isInPlace { try? fileSystem.remove(resolvedPath) } }
+  ///
+  /// The name may belong to a later replacement by now, which must keep it.
+  deinit {
+    guard !isInPlace, let own = try? fileSystem.status(descriptor.number).identity,
+      let number = try? fileSystem.open(resolvedPath, O_RDONLY | O_NOFOLLOW, 0)
+    else { return }
+    let present = Descriptor(number, fileSystem)
+    if (try? fileSystem.status(present.number).identity) == own { try? fileSystem.remove(resolvedPath) }
+  }
 
   /// Owner and mode of the old file, as far as the process may: a compaction by root must not lock out a server that
   /// runs as somebody else. Where the owner cannot be kept the mode is not copied either, as its group bits would then

@@ -180,4 +180,14 @@ import Testing
     #expect(result.errors.contains("does not fit, left out: syntax error: transaction deletes row"))
     #expect(try workspace.tool("query", "y.db", Self.names).output == #"[{"rows":[{"name":"baz"}]}]"# + "\n")
   }
+
+  @Test func aDamagedSchemaIsReplacedByOneFromAFile() throws {
+    try damage(record: 0)
+    let refused = try workspace.tool("salvage", "x.db", "y.db")
+    #expect(refused.status == 1)
+    #expect(!FileManager.default.fileExists(atPath: workspace.url("y.db").path))
+    let result = try workspace.tool("salvage", "x.db", "y.db", "s")
+    #expect(result.output == "y.db: 5 records\n")
+    #expect(try workspace.tool("query", "y.db", Self.names).output == #"[{"rows":[{"name":"baz"}]}]"# + "\n")
+  }
 }

@@ -177,6 +177,18 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
   }
 
+  /// As when a conversion is begun anew: the first replacement is released after the second one has its name.
+  @Test func anAbandonedReplacementLeavesALaterOneAlone() throws {
+    let log = try makeLog()
+    var first: LogReplacement? = try log.beginReplacement()
+    #expect(first != nil)
+    let second = try log.beginReplacement()
+    first = nil
+    try fill(second)
+    try log.finish(second)
+    #expect(readAll(path).records.count == 2)
+  }
+
   @Test func theLockStaysWithTheName() throws {
     let log = try makeLog()
     let replacement = try log.beginReplacement()

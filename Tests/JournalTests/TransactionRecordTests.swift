@@ -146,6 +146,13 @@ import Testing
     #expect(error?.details.contains("identical values (1) for index on column \"n\"") == true)
   }
 
+  @Test func aHugeRecordThatDoesNotFitIsNotRepeatedWhole() throws {
+    let path = try file([#"{"zz":{"\#(String(repeating: "a", count: 1_000_000))":1}}"#])
+    let error = #expect(throws: LogError.self) { try DatabaseFile.read(path) }
+    #expect(error?.details == "No table named zz.")
+    #expect(error.map { $0.description.utf8.count < 3000 } == true)
+  }
+
   @Test func aMisfitAtTheEndIsLeftOutWholeAndOneInsideRefusesTheFile() throws {
     let good = #"{"r":{"\#(id(2))":{"n":1}}}"#
     // The first half of the bad record fits; nothing of it may stay.
