@@ -48,12 +48,18 @@ let libraries: [Target] = [
       "CPosixShims", nioCore, nioPosix, deques, logging,
     ],
     swiftSettings: settings),
+  .target(
+    name: "ClientTool",
+    dependencies: [
+      "CPosixShims", "JSON", "OVSDB", "Engine", "Journal", "Streams", "JSONRPC", "Control", "Daemon", "Client", nioCore,
+      nioPosix,
+    ],
+    swiftSettings: settings),
 ]
 
 let programs: [Target] = [
   .executableTarget(name: "ovsdb-server", dependencies: ["Server"], swiftSettings: settings),
-  .executableTarget(
-    name: "ovsdb-client", dependencies: ["Client", "Daemon", "Control", "Engine", "Journal"], swiftSettings: settings),
+  .executableTarget(name: "ovsdb-client", dependencies: ["ClientTool"], swiftSettings: settings),
   .executableTarget(name: "ovsdb-tool", dependencies: ["DatabaseTool", "Daemon"], swiftSettings: settings),
   .executableTarget(name: "ovs-appctl", dependencies: ["Control", "Daemon"], swiftSettings: settings),
   .executableTarget(name: "ovsdb-bench", dependencies: ["Benchmarking", "Daemon"], swiftSettings: settings),
@@ -71,6 +77,9 @@ let tests: [Target] = [
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(
     name: "DatabaseToolTests", dependencies: ["DatabaseTool", "Journal", "ovsdb-tool"], swiftSettings: settings),
+  .testTarget(
+    name: "ClientTests", dependencies: ["Client", "JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
+  .testTarget(name: "ClientToolTests", dependencies: ["ClientTool", "JSON", "OVSDB"], swiftSettings: settings),
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
   .testTarget(
     name: "ScenarioTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], exclude: ["Scenarios"],

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 int posix_shim_accept(int listening, struct sockaddr *address, socklen_t *length) {
@@ -39,3 +40,5 @@ int posix_shim_epoll_wait(int epoll, int *ready, int max, int timeout_ms) {
   }
   return count;
 }
+
+int posix_shim_anonymous_file(void) { return memfd_create("standard input", MFD_CLOEXEC); }

@@ -19,6 +19,9 @@ import Glibc
 
 package final class Daemonizer {
   private let options: DaemonOptions
+  /// Whether a detached program goes on writing to the standard output it was started with, as one does whose output is
+  /// its purpose.
+  package var keepsStandardOutput = false
   /// The write end of the pipe to the process that waits for us; -1: nobody does.
   private var readinessPipe: Int32 = -1
   private let log = LogModule("daemon_unix")
@@ -120,7 +123,10 @@ package final class Daemonizer {
     if options.changesDirectory { _ = chdir("/") }
     let null = posix_shim_open("/dev/null", O_RDWR, 0)
     if null >= 0 {
-      for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null, descriptor) }
+      for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
+      where descriptor != STDOUT_FILENO || !keepsStandardOutput {
+        dup2(null, descriptor)
+      }
       if null > STDERR_FILENO { close(null) }
     }
     LogSystem.shared.setLevel(.off, destination: .console)

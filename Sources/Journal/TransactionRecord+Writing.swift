@@ -201,3 +201,13 @@ extension LogReplacement {
     try writer.withBytes { (bytes) throws(LogError) in try append(bytes) }
   }
 }
+
+extension TransactionRecord {
+  /// Appends a record as it stands in the file of a standalone database: for those who write a database elsewhere than
+  /// into a file of their own.
+  ///
+  /// - Parameter data: One JSON object without the final newline.
+  package static func frame(_ data: UnsafeRawBufferPointer, into bytes: inout [UInt8]) {
+    RecordHeader.frame(data, kind: .standalone, into: &bytes)
+  }
+}

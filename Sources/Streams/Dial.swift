@@ -40,6 +40,9 @@ package func dial(
     return eventLoop.makeFailedFuture(StreamError.tlsMissing)
   case .malformed(_, let module, let message, let errnoCode):
     module.logger.error("\(message)")
+    if ConnectionMethod.hasScheme(method.name, "tcp") {
+      Log.streamTCP.error("\(method.name): connect: \(errnoText(errnoCode))")
+    }
     return eventLoop.makeFailedFuture(StreamError(errnoCode: errnoCode))
   case .punix, .ptcp, .pssl, .pfd, .unknown:
     return eventLoop.makeFailedFuture(StreamError(errnoCode: EAFNOSUPPORT))

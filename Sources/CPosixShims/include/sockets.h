@@ -20,4 +20,7 @@ int posix_shim_epoll_add(int epoll, int fd);
 int posix_shim_epoll_remove(int epoll, int fd);
 int posix_shim_epoll_wait(int epoll, int *ready, int max, int timeout_ms);
 
+/// memfd_create(2): a file without a name that lives in memory. A descriptor or -1 with errno.
+int posix_shim_anonymous_file(void);
+
 #endif

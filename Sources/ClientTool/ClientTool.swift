@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ClientTool: everything of ovsdb-client but its `main`. A command line becomes `ToolOptions` and a `Command` of the table in
+// `Commands.swift`; `ServerArguments` finds out which server and database are meant; each command has a file; what people
+// read goes through a `TextTable` in one of five formats.
+
+import Client
+import Daemon
+import Glibc
+import NIOCore
+import NIOPosix
+
+/// A failure that ends the program with status 1.
+struct ToolFailure: Error {
+  /// The text behind `ovsdb-client: `.
+  let message: String
+
+  init(_ message: String) { self.message = message }
+}
+
+/// ovsdb-client.
+package enum ClientTool {
+  /// Runs the program. Threads are started only after going to the background, because they do not survive fork(2).
+  package static func main() -> Never {
+    Program.begin()
+    let options = ToolOptions()
+    let arguments = options.parser.parseOrExit()
+    guard let name = arguments.first else { Program.fail("missing command name; use --help for help") }
+    guard let command = Command.all.first(where: { $0.name == name }) else {
+      Program.fail("unknown command '\(name)'; use --help for help")
+    }
+    if command.name == "help" {
+      Output.write(Usage.text)
+      Program.exit(EXIT_SUCCESS)
+    }
+    let daemonizer: Daemonizer?
+    do throws(UsageError) {
+      options.takeOver()
+      if command.runsInBackground {
+        let started = Daemonizer(options: options.daemon)
+        started.keepsStandardOutput = true
+        try started.start()
+        daemonizer = started
+      } else {
+        try TerminationSignals.watch()
+        daemonizer = nil
+      }
+      options.startTimeout()
+    } catch {
+      error.exit()
+    }
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let invocation = Invocation(
+      command: command, options: options.values, loop: group.next(), daemonizer: daemonizer.map(SendableDaemonizer.init))
+    let remaining = Array(arguments.dropFirst())
+    let status = group.next().makeFutureWithTask { await run(invocation, remaining) }
+    do {
+      Program.exit(try status.wait())
+    } catch {
+      Program.fail("\(error)")
+    }
+  }
+
+  /// Runs a command to its end.
+  ///
+  /// - Returns: the exit status.
+  private static func run(_ invocation: Invocation, _ arguments: [String]) async -> Int32 {
+    do {
+      let resolved = try await ServerArguments.resolve(arguments, for: invocation)
+      try await invocation.command.run(resolved)
+      invocation.daemonizer?.complete()
+      if let session = resolved.session { await session.close() }
+      return EXIT_SUCCESS
+    } catch let failure as ToolFailure {
+      Program.writeError("\(Program.name): \(failure.message)\n")
+    } catch {
+      Program.writeError("\(Program.name): \(error)\n")
+    }
+    return EXIT_FAILURE
+  }
+}
+
+/// The daemonizer, in the hands of the one task that a command is.
+///
+/// `@unchecked Sendable` because it is made before the task and used by nobody else afterwards.
+final class SendableDaemonizer: @unchecked Sendable {
+  private let daemonizer: Daemonizer
+  private var isComplete = false
+
+  init(_ daemonizer: Daemonizer) { self.daemonizer = daemonizer }
+
+  /// Lets the parent go, once.
+  func complete() {
+    guard !isComplete else { return }
+    isComplete = true
+    daemonizer.complete()
+  }
+}
+
+/// What was asked of the program.
+struct Invocation: Sendable {
+  let command: Command
+  let options: ToolOptions.Values
+  let loop: any EventLoop
+  /// Nil for commands that never run in the background.
+  let daemonizer: SendableDaemonizer?
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `wait`: returns when a database has reached a state. Tries to connect for as long as it takes.
+
+import Client
+import Daemon
+import JSON
+import Streams
+
+func wait(_ target: Target) async throws {
+  let (database, word) = (target.arguments[0], target.arguments[1])
+  guard let state = DatabaseState(rawValue: word) else { throw ToolFailure("\(word): unknown state") }
+  let remotes: Remotes
+  do {
+    remotes = try Remotes(target.server)
+  } catch {
+    throw ToolFailure("failed to connect or listen to \"\(target.server)\" (\(error))")
+  }
+  var backoff = Backoff()
+  while true {
+    let session = try await ClientSession.persistentlyOpen(
+      remotes.methods, on: target.invocation.loop, rundir: Paths.runDirectory, backoff: &backoff)
+    if await waitOnServer(session, database, state) {
+      await session.close()
+      return
+    }
+    let reason = await session.closed()
+    let pause = backoff.failed()
+    LogModule("reconnect").info("\(session.name): connection closed by peer (\(reason))")
+    try await Task.sleep(for: .milliseconds(pause.milliseconds))
+  }
+}
+
+/// What `wait` waits for.
+private enum DatabaseState: String {
+  case added, connected, removed
+
+  func holds(_ databases: [ServedDatabase], _ name: String) -> Bool {
+    let served = databases.first { $0.name == name }
+    return switch self {
+    case .added: served != nil
+    case .connected: served?.isConnected ?? false
+    case .removed: served == nil
+    }
+  }
+}
+
+/// Watches one server's `_Server` database.
+///
+/// - Returns: false when the connection broke first.
+private func waitOnServer(_ session: ClientSession, _ database: String, _ state: DatabaseState) async -> Bool {
+  let requests = #"{"Database":{"columns":["name","connected"]}}"#
+  guard case .result? = try? await session.monitor("_Server", requests: requests) else {
+    await session.close()
+    return false
+  }
+  // Whatever the change is, the table is small: read it again.
+  guard let now = await ServerView.databases(session) else { return false }
+  if state.holds(now, database) { return true }
+  for await notification in session.notifications where notification.method == "update" {
+    guard let now = await ServerView.databases(session) else { return false }
+    if state.holds(now, database) { return true }
+  }
+  return false
+}
