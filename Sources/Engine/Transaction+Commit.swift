@@ -72,7 +72,8 @@ extension Transaction {
       var rows: [RowChange] = []
       rows.reserveCapacity(overlay.drafts.count)
       for draft in overlay.drafts where draft.old !== draft.new {
-        draft.new?.setVersion(database.makeUUID())
+        // A new row has its version since its insert, where a select may have shown it.
+        if draft.old != nil { draft.new?.setVersion(database.makeUUID()) }
         rows.append(RowChange(uuid: draft.uuid, old: draft.old, new: draft.new, changed: draft.touched))
         for column in schema.weakColumns { note(column, of: draft, &weakDeltas) }
       }

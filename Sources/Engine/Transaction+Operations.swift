@@ -20,7 +20,7 @@ extension Transaction {
   ) throws(OVSDBError) {
     guard let table, let rowJSON = members.row else { throw missing(members) }
     let uuid = try newUUID(members, table)
-    let row = Row.make(table: table, uuid: uuid, fields: table.defaults)
+    let row = Row.make(table: table, uuid: uuid, version: database.makeUUID(), fields: table.defaults)
     var given = ColumnSet()
     for (name, value) in rowJSON.members {
       let (column, datum) = try columnValue(name, value, table, rowJSON)

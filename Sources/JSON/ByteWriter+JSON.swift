@@ -46,9 +46,10 @@ extension ByteWriter {
   /// Appends a real as the C library prints it.
   private mutating func appendPrinted(_ value: Double) {
     reserve(32)
-    // At most 22 characters: sign, point, 15 digits, exponent of five.
+    let isExact = writesExactReals
+    // At most 24 characters: sign, point, 17 digits, exponent of five.
     used &+= base.advanced(by: used).withMemoryRebound(to: CChar.self, capacity: 32) {
-      Int(json_print_real($0, 32, value))
+      Int(isExact ? json_print_real_exactly($0, 32, value) : json_print_real($0, 32, value))
     }
   }
 

@@ -11,6 +11,10 @@
   @usableFromInline var capacity: Int
   @usableFromInline var used: Int
 
+  /// Whether reals get the digits it takes to read the same value back, instead of 15: what is stored must not lose any,
+  /// or two elements of a set may become one.
+  package var writesExactReals = false
+
   /// Bytes written.
   @inlinable
   package var count: Int { used }

@@ -55,6 +55,8 @@ package enum TransactionRecord {
   private static func writeHead(
     comment: String?, _ dateMilliseconds: Int64, isDifference: Bool, into writer: inout ByteWriter
   ) {
+    // The peer stores 15 digits; sets with elements that agree in those could then not be read back.
+    writer.writesExactReals = true
     writer.append("{\"_date\":")
     writer.appendInteger(dateMilliseconds)
     if isDifference { writer.append(",\"_is_diff\":true") }

@@ -30,8 +30,9 @@ extension Session {
       if let error {
         replyError(idText: idText) { error.write(to: &$0) }
       } else {
-        reply(idText: idText) { $0.append("{}") }
+        // First what the conversion ends, then that it succeeded.
         server.databaseChanged(database)
+        reply(idText: idText) { $0.append("{}") }
         server.refreshRow(of: database)
       }
       server.closeSegment()

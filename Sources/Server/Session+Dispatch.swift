@@ -244,7 +244,8 @@ extension Session {
     try refuseLocksWhenReadOnly()
     let method = isSteal ? "steal" : "lock"
     let name = try lockName(params, method)
-    if server.locks.hasClaim(self, on: name) {
+    // Who lost a lock to a thief has to give it up all the same.
+    if server.locks.hasClaim(self, on: name) || locksLost.contains(name) {
       throw OVSDBError.syntaxError("must issue \"unlock\" before new \"\(method)\"", at: params)
     }
     let isOwner: Bool
@@ -257,7 +258,6 @@ extension Session {
     } else {
       isOwner = server.locks.lock(name, for: self)
     }
-    locksLost.remove(name)
     reply(id) { $0.append(isOwner ? "{\"locked\":true}" : "{\"locked\":false}") }
   }
 
