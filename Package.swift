@@ -95,7 +95,7 @@ let tests: [Target] = [
 let wholeProgramTests: [Target] = [
   .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
   .testTarget(
-    name: "InteropTests", dependencies: ["TestSupport"], path: "Tests/Interop",
+    name: "InteropTests", dependencies: ["TestSupport"], path: "Tests/Interop", exclude: ["python"],
     swiftSettings: settings),
   .testTarget(name: "DifferentialTests", dependencies: ["TestSupport"], path: "Tests/Differential", swiftSettings: settings),
 ]

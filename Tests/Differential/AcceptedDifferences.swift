@@ -5,6 +5,21 @@
 
 import TestSupport
 
+// Some differences are not in the texts of errors, and are avoided or taken out elsewhere:
+// - "row-which": a row with several wrong columns, or a monitor request with several wrong tables, may be told off for
+//   any of them (Contest+Explanations.swift).
+// - "empty-modify": when only columns change that a monitor's condition names but that it does not monitor, 3.1.0 sends
+//   a modification of nothing; ours sends nothing (Contest.swift).
+// - "weak-no-change": a row whose only change is a weak reference to a row that does not exist gets a new version from
+//   3.1.0 and none from ours; the generator avoids it (GeneratedValues.swift).
+// - "history": 3.1.0 keeps no history for databases in plain files and calls every transaction zero (Contest.swift).
+// - "denormals": 3.1.0 takes reals too small for full precision for a syntax error; ours reads them. What is too small
+//   for any real is zero for both, but a real zero for 3.1.0 and an integer for ours.
+// - "crashes": 3.1.0 dies of a negative integer multiplied by zero, a pair that refers weakly to one row twice, a
+//   monitor_cond_change without conditions (and now and then one with), a monitor with fewer than three params, a
+//   conversion of _Server. Ours answers.
+// - "count-limits": 3.1.0 cannot read back differences that break a column's count limits (Contest.swift).
+
 /// One rewriting of error objects that makes an accepted difference invisible.
 struct AcceptedDifference: Sendable {
   let name: String
@@ -52,6 +67,13 @@ enum AcceptedDifferences {
       reason: "When several tables hold too many rows, which of them the text names is unspecified.",
       rewrite: { tag, details in
         tag == "constraint violation" && details.hasPrefix("transaction causes \"") ? "some table" : nil
+      }),
+    AcceptedDifference(
+      name: "reserved",
+      reason: "Ours refuses writes to _Server as later versions do, as a read-only database.",
+      rewrite: { tag, details in
+        let isRefusal = details.contains("reserved database _Server") || details.contains("in read only mode")
+        return tag == "not allowed" && isRefusal ? "read only" : nil
       }),
     AcceptedDifference(
       name: "duplicate-uuid",

@@ -29,13 +29,13 @@ enum DifferentialSettings {
 struct DifferentialTests {
   @Test("random transactions have the same replies, updates and contents on both servers", arguments: DifferentialSettings.seeds)
   func randomTransactions(seed: UInt64) throws {
-    try withKnownIssue("Open vSwitch 3.1.0 crashed", isIntermittent: true) {
+    try withKnownIssue("Open vSwitch 3.1.0 crashed, or an accepted difference ended the comparison", isIntermittent: true) {
       let contest = try Contest(seed: seed, sides: (.ours, .peer))
       for _ in 0..<DifferentialSettings.steps { try contest.advance() }
       try contest.compareContents("final contents")
       try contest.restartAndCompare()
     } matching: { issue in
-      issue.error is PeerCrash
+      issue.error is PeerCrash || issue.error is AcceptedEnd
     }
   }
 }

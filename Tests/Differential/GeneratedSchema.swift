@@ -5,7 +5,18 @@
 
 import TestSupport
 
-enum AtomKind: String, CaseIterable, Sendable { case integer, real, boolean, string, uuid }
+enum AtomKind: String, CaseIterable, Sendable {
+  case integer, real, boolean, string, uuid
+
+  var standardAtom: WireJSON {
+    switch self {
+    case .integer, .real: 0
+    case .boolean: false
+    case .string: ""
+    case .uuid: ["uuid", "00000000-0000-0000-0000-000000000000"]
+    }
+  }
+}
 
 /// A base type with its constraints.
 struct GeneratedBase: Sendable {
@@ -52,6 +63,13 @@ struct GeneratedColumn: Sendable {
   var isOptional: Bool { !isMap && min == 0 && max == 1 }
   /// Whether equal values mean equal order on both sides: random UUIDs sort at random.
   var holdsUUIDs: Bool { key.kind == .uuid || value?.kind == .uuid }
+
+  /// What a column holds that nobody gave a value.
+  var standardValue: WireJSON {
+    guard min > 0 else { return value == nil ? ["set", []] : ["map", []] }
+    guard let value else { return key.kind.standardAtom }
+    return ["map", [[key.kind.standardAtom, value.kind.standardAtom]]]
+  }
 
   var json: WireJSON {
     var type: [WireJSON.Member] = [.init("key", key.json), .init("min", .integer(min))]

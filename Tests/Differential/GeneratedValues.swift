@@ -14,6 +14,22 @@ struct KnownRows: Sendable {
   /// Every UUID the generator ever wrote.
   var written: Set<String> = []
 
+  /// Rows that exist, by table, as a monitor of everything tells.
+  private(set) var live: [String: Set<String>] = [:]
+  /// Whether weak references may name rows that do not exist (AcceptedDifferences.swift, "weak-no-change").
+  var allowsDanglingWeakReferences = true
+
+  /// Takes note of the updates of a plain monitor of all tables.
+  mutating func note(updates: WireJSON) {
+    for update in updates.elements ?? [] {
+      for table in update["params"]?[1]?.members ?? [] {
+        for row in table.value.members ?? [] {
+          if row.value["new"] == nil { live[table.name]?.remove(row.name) } else { live[table.name, default: []].insert(row.name) }
+        }
+      }
+    }
+  }
+
   mutating func add(_ uuid: String, to table: String) {
     uuids[table, default: []].append(uuid)
     if let count = uuids[table]?.count, count > 60 { uuids[table]?.removeFirst(count - 60) }
@@ -53,6 +69,10 @@ enum GeneratedValues {
   ) -> WireJSON {
     let tables = base.refTable.map { [$0] } ?? Array(rows.uuids.keys.sorted())
     let table = random.pick(maybe: tables) ?? ""
+    if base.isWeak, !rows.allowsDanglingWeakReferences {
+      let live = (rows.live[table] ?? []).intersection(rows.written).sorted()
+      return random.pick(maybe: live).map { ["uuid", .string($0)] } ?? ["uuid", "00000000-0000-0000-0000-000000000000"]
+    }
     switch random.below(20) {
     case 0:
       let stranger = random.uuid()
@@ -82,8 +102,13 @@ enum GeneratedValues {
       let atom = atom(column.key, &rows, &random)
       if !keys.contains(atom) || random.chance(2) { keys.append(atom) }
     }
+    let nothing: WireJSON = ["uuid", "00000000-0000-0000-0000-000000000000"]
+    let isOptional = column.min == 0 && !rows.allowsDanglingWeakReferences
+    if isOptional, column.key.isWeak { keys.removeAll { $0 == nothing } }
     if let value = column.value {
-      return ["map", .array(keys.map { [$0, atom(value, &rows, &random)] })]
+      var pairs = keys.map { key -> (WireJSON, WireJSON) in (key, atom(value, &rows, &random)) }
+      if isOptional, value.isWeak { pairs.removeAll { $0.1 == nothing } }
+      return ["map", .array(pairs.map { [$0.0, $0.1] })]
     }
     if keys.count == 1, random.chance(70) { return keys[0] }
     return ["set", .array(keys)]

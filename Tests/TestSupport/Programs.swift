@@ -63,7 +63,7 @@ package enum Programs {
   package static let hasOVN =
     hasPeer && has("ovn-nbctl", "ovn-sbctl", "ovn-northd") && schema("ovn-nb") != nil && schema("ovn-sb") != nil
   package static let hasPythonIDL = hasVsctl && pythonImports("ovs")
-  package static let hasPythonOvsdbapp = hasPythonIDL && pythonImports("ovsdbapp")
+  package static let hasPythonOvsdbapp = hasOVN && pythonImports("ovsdbapp")
 
   /// The path of a schema that Open vSwitch or OVN ships.
   package static func schema(_ name: String) -> String? {
