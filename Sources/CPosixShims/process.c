@@ -16,19 +16,23 @@
 #include <unistd.h>
 
 #define OPTIONS_MAX 512
+/// Above every letter. Options need different values: getopt_long takes two with the same for one option under two names,
+/// and then an abbreviation of both is not ambiguous.
+#define LONG_OPTION 1000
 
 struct posix_shim_option_found posix_shim_getopt(int argc, char *const *argv, const char *letters,
                                                  const struct posix_shim_option *table, size_t count, int restart) {
     static struct option options[OPTIONS_MAX + 1];
     if (count > OPTIONS_MAX) count = OPTIONS_MAX;
     for (size_t i = 0; i < count; i++)
-        options[i] = (struct option){.name = table[i].name, .has_arg = table[i].argument, .flag = NULL, .val = 0};
+        options[i] = (struct option){.name = table[i].name, .has_arg = table[i].argument, .flag = NULL, .val = LONG_OPTION + (int)i};
     options[count] = (struct option){0};
     if (restart) optind = 0;  // glibc: 0 also resets what it remembers between calls
     opterr = 1;
     struct posix_shim_option_found found = {0, -1, NULL};
     optarg = NULL;
     found.code = getopt_long(argc, argv, letters, options, &found.index);
+    if (found.code >= LONG_OPTION) found.code = 0;
     found.argument = optarg;
     return found;
 }
@@ -103,14 +107,18 @@ static void forward_signal(int number) {
     errno = saved;
 }
 
-int posix_shim_catch_signal(int number) {
-    struct sigaction action = {.sa_handler = forward_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    if (sigaction(number, &action, NULL) != 0) return errno;
+static int unblock(int number) {
     sigset_t unblocked;
     sigemptyset(&unblocked);
     sigaddset(&unblocked, number);
     return pthread_sigmask(SIG_UNBLOCK, &unblocked, NULL);
+}
+
+int posix_shim_catch_signal(int number) {
+    struct sigaction action = {.sa_handler = forward_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(number, &action, NULL) != 0) return errno;
+    return unblock(number);
 }
 
 int posix_shim_signal_is_ignored(int number) {
@@ -119,6 +127,12 @@ int posix_shim_signal_is_ignored(int number) {
 }
 
 void posix_shim_default_signal(int number, int ignore) { signal(number, ignore ? SIG_IGN : SIG_DFL); }
+
+void posix_shim_die_of_signal(int number) {
+    posix_shim_default_signal(number, 0);
+    unblock(number);
+    kill(getpid(), number);
+}
 
 void posix_shim_signal_pipe(int descriptor) { signal_pipe = descriptor; }
 

@@ -6,7 +6,7 @@
 // - `OptionParser` (getopt_long with a table), and groups of options to reuse: `DaemonOptions`, `LogOptions`, `TLSOptions`.
 // - `LogModule` (what code calls), `LogSystem` (levels, patterns, destinations), `VlogHandler` (swift-log lands there too).
 // - `PIDFile`, `Daemonizer` (detach, watcher process, user), `TerminationSignals`, `Cleanup`, `ChildProcess`,
-//   `ReadinessNotice`.
+//   `ReadinessNotice`, `TimeLimit`.
 //
 // The order of a program's life, see `Daemonizer`:
 //

@@ -75,22 +75,22 @@ package enum PIDFile {
     let holder = posix_shim_lock_owner(descriptor, &error)
     if holder < 0 { return .unknown(errno: error, "\(path): fcntl: \(SystemError.text(error))") }
     if holder == 0 { return .none(errno: ESRCH) }
-    guard let written = readProcess(descriptor) else {
-      return .unknown(errno: ESRCH, "\(path): no process id in file locked by pid \(holder)")
+    guard let written = firstLine(descriptor) else {
+      return .unknown(errno: ESRCH, "\(path): read: unexpected end of file")
     }
     // They differ in another pid name space, or while a new owner has just locked the file.
-    guard written == holder else {
-      return .unknown(
-        errno: ESRCH, "\(path): stale pidfile for pid \(written) being held by pid \(holder)")
+    guard pid_t(written) == holder else {
+      return .unknown(errno: ESRCH, "\(path): stale pidfile for pid \(written) being deleted by pid \(holder)")
     }
     return .process(holder)
   }
 
-  private static func readProcess(_ descriptor: Int32) -> pid_t? {
+  /// nil: the file is empty.
+  private static func firstLine(_ descriptor: Int32) -> String? {
     let text = withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { buffer -> String in
       let count = read(descriptor, buffer.baseAddress, buffer.count)
       return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
     }
-    return text.split(separator: "\n", omittingEmptySubsequences: false).first.flatMap { pid_t($0) }
+    return text.isEmpty ? nil : text.split(separator: "\n", omittingEmptySubsequences: false).first.map(String.init)
   }
 }

@@ -59,9 +59,8 @@ package enum TerminationSignals {
     log.warn("terminating with signal \(signal) (\(name(of: signal)))")
     beforeDeath.withLock { $0 }?()
     Cleanup.run()
-    posix_shim_default_signal(signal, 0)
-    kill(getpid(), signal)
-    // Only a signal that is blocked in all threads gets here.
+    posix_shim_die_of_signal(signal)
+    // Not reached: each of the caught signals kills.
     _exit(128 + signal)
   }
 }

@@ -76,10 +76,10 @@ private func parseArguments() -> Invocation {
       Program.exit(EXIT_SUCCESS)
     },
     CommandLineOption("timeout", letter: "T") { (text) throws(UsageError) in
-      guard let seconds = Int32(text), seconds > 0 else {
+      guard let seconds = TimeLimit.parse(text) else {
         throw UsageError("value \(text) on -T or --timeout is invalid")
       }
-      invocation.timeoutSeconds = UInt32(seconds)
+      invocation.timeoutSeconds = seconds
     },
     CommandLineOption("format", letter: "f") { (text) throws(UsageError) in
       switch text {
@@ -124,8 +124,7 @@ private func socketPath(of target: String) -> String {
   }
 }
 
-private func connect(to target: String) -> ControlClient {
-  let path = socketPath(of: target)
+private func connect(to path: String) -> ControlClient {
   do throws(ControlClientError) {
     return try ControlClient(connectingTo: path)
   } catch {
@@ -141,27 +140,30 @@ private func failAsTarget(_ target: String, _ text: String) -> Never {
 
 /// Carries out one command; ends the program when the connection fails.
 private func call(
-  _ client: inout ControlClient, _ target: String, _ command: String, _ arguments: [String]
+  _ client: inout ControlClient, _ target: String, _ path: String, _ command: String, _ arguments: [String]
 ) -> ControlAnswer {
   do throws(ControlClientError) {
     return try client.call(command, arguments)
   } catch {
-    unixctl.warn("error communicating with \(target): \(error)")
+    unixctl.warn("error communicating with unix:\(path): \(error)")
     Program.fail("\(target): transaction error (\(error))")
   }
 }
 
 private func run(_ invocation: Invocation) -> Never {
   let target = invocation.target ?? "ovs-vswitchd"
-  if let seconds = invocation.timeoutSeconds ?? Paths.environment("OVS_CTL_TIMEOUT").flatMap(UInt32.init), seconds > 0 {
-    // SIGALRM's default action is the message: the caller sees what ended us.
-    alarm(seconds)
+  do throws(UsageError) {
+    try TerminationSignals.watch()
+  } catch {
+    error.exit()
   }
-  var client = connect(to: target)
+  TimeLimit.start(seconds: invocation.timeoutSeconds)
+  let path = socketPath(of: target)
+  var client = connect(to: path)
   if invocation.format == .json {
-    if case .error(let text) = call(&client, target, "set-options", ["--format", "json"]) { failAsTarget(target, text) }
+    if case .error(let text) = call(&client, target, path, "set-options", ["--format", "json"]) { failAsTarget(target, text) }
   }
-  switch (call(&client, target, invocation.command, invocation.arguments), invocation.format) {
+  switch (call(&client, target, path, invocation.command, invocation.arguments), invocation.format) {
   case (.error(let text), _):
     failAsTarget(target, text)
   case (.text(let text), .text):

@@ -12,6 +12,7 @@ import Testing
       options: [
         CommandLineOption("remote") { (value) throws(UsageError) in seen.append("remote=\(value)") },
         CommandLineOption("pidfile", argument: .optional) { (value) throws(UsageError) in seen.append("pidfile=\(value ?? "-")") },
+        CommandLineOption("remove") { (value) throws(UsageError) in seen.append("remove=\(value)") },
         CommandLineOption("detach") { () throws(UsageError) in seen.append("detach") },
         CommandLineOption("verbose", letter: "v", argument: .optional) { (value) throws(UsageError) in
           seen.append("verbose=\(value ?? "-")")
@@ -40,7 +41,7 @@ import Testing
       == ["target=x", "|", "version", "-t", "y"])
   }
 
-  @Test(arguments: ["--foo", "--remote", "-Z", "--detach=1", "-t"])
+  @Test(arguments: ["--foo", "--remote", "--rem=x", "-Z", "--detach=1", "-t"])
   func mistakesThatTheLibraryReportsCarryNoTextOfOurs(argument: String) {
     #expect { try parse([argument]) } throws: { ($0 as? UsageError)?.message == nil && $0 is UsageError }
   }

@@ -45,6 +45,11 @@ int posix_shim_signal_is_ignored(int signal);
 /// Puts the default action back (`ignore` other than 0: ignores the signal).
 void posix_shim_default_signal(int signal, int ignore);
 
+/// Ends the process by a signal that kills by default. Returns only for a signal that does not.
+///
+/// Unblocks it in the calling thread: only then does kill(2) deliver before it returns.
+void posix_shim_die_of_signal(int signal);
+
 /// The write end of the pipe that caught signals go to; -1: signals are dropped. Must be non-blocking.
 void posix_shim_signal_pipe(int descriptor);
 
