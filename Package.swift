@@ -81,6 +81,9 @@ let tests: [Target] = [
     name: "ClientTests", dependencies: ["Client", "JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(name: "ClientToolTests", dependencies: ["ClientTool", "JSON", "OVSDB"], swiftSettings: settings),
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
+  .testTarget(name: "OVSDBTests", dependencies: ["JSON", "OVSDB"], swiftSettings: settings),
+  .testTarget(name: "EngineTests", dependencies: ["JSON", "OVSDB", "Engine"], swiftSettings: settings),
+  .testTarget(name: "MonitoringTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], swiftSettings: settings),
   .testTarget(
     name: "ScenarioTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], exclude: ["Scenarios"],
     swiftSettings: settings),

@@ -29,7 +29,10 @@ extension Transaction {
         throw violation(columns, key, row, current)
       }
       if isAlone { continue }
-      if let other = seen.updateValue(row, forKey: key) { throw violation(columns, key, other, row) }
+      if let other = seen.updateValue(row, forKey: key) {
+        // Rows come in no order; the message shall not depend on chance.
+        throw other.uuid < row.uuid ? violation(columns, key, other, row) : violation(columns, key, row, other)
+      }
     }
   }
 

@@ -126,28 +126,39 @@ package enum AtomArray: Hashable, Sendable {
   ///
   /// An atom of another type is a programmer's error: columns are typed before their atoms are gathered.
   package mutating func append(_ atom: Atom) {
-    switch (self, atom) {
-    case (.integers(var array), .integer(let value)):
-      self = .integers([])
+    // The array is taken out of `self` while it grows: shared with `self` it would be copied for each atom.
+    switch atom {
+    case .integer(let value):
+      guard case .integers(var array) = exchange(with: .integers([])) else { mixed(atom) }
       array.append(value)
       self = .integers(array)
-    case (.reals(var array), .real(let value)):
-      self = .reals([])
+    case .real(let value):
+      guard case .reals(var array) = exchange(with: .reals([])) else { mixed(atom) }
       array.append(value)
       self = .reals(array)
-    case (.booleans(var array), .boolean(let value)):
-      self = .booleans([])
+    case .boolean(let value):
+      guard case .booleans(var array) = exchange(with: .booleans([])) else { mixed(atom) }
       array.append(value)
       self = .booleans(array)
-    case (.strings(var array), .string(let value)):
-      self = .strings([])
+    case .string(let value):
+      guard case .strings(var array) = exchange(with: .strings([])) else { mixed(atom) }
       array.append(value)
       self = .strings(array)
-    case (.uuids(var array), .uuid(let value)):
-      self = .uuids([])
+    case .uuid(let value):
+      guard case .uuids(var array) = exchange(with: .uuids([])) else { mixed(atom) }
       array.append(value)
       self = .uuids(array)
-    default: preconditionFailure("an atom of type \(atom.type) in an array of another type")
     }
+  }
+
+  @inline(__always)
+  private mutating func exchange(with other: AtomArray) -> AtomArray {
+    var other = other
+    swap(&self, &other)
+    return other
+  }
+
+  private func mixed(_ atom: Atom) -> Never {
+    preconditionFailure("an atom of type \(atom.type) in an array of another type")
   }
 }

@@ -145,11 +145,12 @@ private struct TableDraft {
   static func tables(of drafts: [TableDraft]) throws(OVSDBError) -> [TableSchema] {
     // A schema written before there were root sets names none; then every row lives by itself.
     let allAreRoot = !drafts.contains(where: \.isRoot)
+    let positions = Dictionary(drafts.enumerated().map { ($1.name, $0) }) { first, _ in first }
     var tables: [TableSchema] = []
     for (index, draft) in drafts.enumerated() {
       var columns: [ColumnSchema] = []
       for (position, column) in draft.columns.enumerated() {
-        columns.append(try column.resolved(index: position, among: drafts, allAreRoot: allAreRoot))
+        columns.append(try column.resolved(index: position, among: drafts, positions, allAreRoot: allAreRoot))
       }
       let indexes = draft.indexNames.map { names in
         names.compactMap { name in name == "_uuid" ? .uuid : columns.first { $0.name == name } }
@@ -181,13 +182,15 @@ private struct ColumnDraft {
     type = try ColumnType(json: typeJSON)
   }
 
-  func resolved(index: Int, among tables: [TableDraft], allAreRoot: Bool) throws(OVSDBError) -> ColumnSchema {
+  func resolved(
+    index: Int, among tables: [TableDraft], _ positions: [String: Int], allAreRoot: Bool
+  ) throws(OVSDBError) -> ColumnSchema {
     var type = type
     var isMutable = isMutable
     var isPersistent = isPersistent
     func resolve(_ base: inout BaseType, _ part: String) throws(OVSDBError) {
       guard var reference = base.reference else { return }
-      guard let target = tables.firstIndex(where: { $0.name == reference.tableName }) else {
+      guard let target = positions[reference.tableName] else {
         throw OVSDBError(.syntaxError, "column \(name) \(part) refers to undefined table \(reference.tableName)")
       }
       reference.tableIndex = target

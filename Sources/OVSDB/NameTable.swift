@@ -7,17 +7,17 @@
 struct NameTable: Sendable {
   private let names: [[UInt8]]
   /// Open addressing: the position of a name plus one, or 0. Its size is a power of two, at least twice the number of names.
-  private let slots: [UInt16]
+  private let slots: [UInt32]
 
   init(_ strings: [String]) {
     names = strings.map { Array($0.utf8) }
     var size = 4
     while size < 2 * names.count { size *= 2 }
-    var slots = [UInt16](repeating: 0, count: size)
+    var slots = [UInt32](repeating: 0, count: size)
     for (position, name) in names.enumerated() {
       var slot = name.withUnsafeBufferPointer { Self.hash($0) } & (size - 1)
       while slots[slot] != 0 { slot = (slot + 1) & (size - 1) }
-      slots[slot] = UInt16(position + 1)
+      slots[slot] = UInt32(position + 1)
     }
     self.slots = slots
   }

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A database that runs transactions given as text.
+
+import Engine
+import JSON
+import OVSDB
+
+/// The generator splitmix64.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+    return z ^ z >> 31
+  }
+}
+
+/// What a transaction came to.
+struct TransactionResult {
+  let outcome: Outcome
+  /// The result array, or what was in the writer, as text.
+  let text: String
+
+  var commit: Commit? {
+    if case .committed(let commit, _) = outcome { commit } else { nil }
+  }
+
+  var isDurable: Bool {
+    if case .committed(_, let isDurable) = outcome { isDurable } else { false }
+  }
+
+  /// The tag of the error in the result array.
+  var errorTag: String? {
+    get throws {
+      try JSONDocument.parse(text).withRoot { root in
+        root.elements.lazy.compactMap { $0.member("error")?.string }.first
+      }
+    }
+  }
+}
+
+func makeDatabase(_ tables: String, seed: UInt64 = 1) throws -> Database {
+  let schema = try JSONDocument.parse("{\"name\":\"db\",\"tables\":\(tables)}").withRoot { try DatabaseSchema(json: $0) }
+  return Database(schema: schema, random: RandomSource(seed: seed))
+}
+
+extension Database {
+  /// Runs operations, given as the inside of an array.
+  func run(_ operations: String, context: TransactionContext = TransactionContext()) throws -> TransactionResult {
+    let document = try JSONDocument.parse(operations.isEmpty ? "[\"db\"]" : "[\"db\",\(operations)]")
+    var writer = ByteWriter()
+    let outcome = document.withRoot { transact(params: $0, context: context, into: &writer) }
+    return TransactionResult(outcome: outcome, text: writer.string)
+  }
+
+  /// All rows as text, versions included.
+  var contents: [String] {
+    tables.flatMap { table in
+      table.rows.values.map { row in
+        var writer = ByteWriter()
+        row.write([.uuid, .version] + table.schema.columns, to: &writer)
+        return table.schema.name + writer.string
+      }
+    }.sorted()
+  }
+}
