@@ -129,7 +129,7 @@ extension Transaction {
   }
 
   /// The rows a condition selects, by name: the operation changes them while it goes through them.
-  private func matching(_ table: TableSchema, _ condition: Condition) -> [UUID] {
+  private mutating func matching(_ table: TableSchema, _ condition: Condition) -> [UUID] {
     var uuids: [UUID] = []
     forEachRow(in: table, where: condition) { uuids.append($0.uuid) }
     return uuids

@@ -34,7 +34,7 @@ extension Transaction {
     writer.append("]}")
   }
 
-  private func writeSorted(
+  private mutating func writeSorted(
     _ table: TableSchema, _ condition: Condition, _ columns: [ColumnSchema], _ sort: [ColumnSchema], _ isDistinct: Bool,
     _ writer: inout ByteWriter
   ) {

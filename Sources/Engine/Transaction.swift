@@ -1,54 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A transaction in progress: an overlay of changed rows over a database's tables. Operations are in Transaction+Operations.swift
+// A transaction in progress: overlays of changed rows (TableOverlay.swift) over a database's tables. Operations are in Transaction+Operations.swift
 // and the Operation files, the checks and the making of a commit in Transaction+Commit.swift.
 
 import HashTreeCollections
 import JSON
 import OVSDB
-
-/// A row as a transaction has it.
-struct Draft {
-  let uuid: UUID
-  /// The committed row; nil when the transaction inserted it.
-  let old: Row?
-  /// The transaction's own row, not published; nil when deleted.
-  var new: Row?
-  /// Columns of `new` that were written.
-  var touched: ColumnSet
-}
-
-/// The changed rows of one table.
-struct TableOverlay {
-  let tableIndex: Int
-  private(set) var drafts: [Draft] = []
-  /// Where each row's draft is. Kept only above `scanLimit` drafts: most transactions have a few, which are found faster by looking.
-  private var positions: [UUID: Int] = [:]
-
-  private static let scanLimit = 8
-
-  init(tableIndex: Int) { self.tableIndex = tableIndex }
-
-  func position(of uuid: UUID) -> Int? {
-    if drafts.count > Self.scanLimit { return positions[uuid] }
-    return drafts.firstIndex { $0.uuid == uuid }
-  }
-
-  mutating func append(_ draft: Draft) -> Int {
-    drafts.append(draft)
-    if drafts.count == Self.scanLimit + 1 {
-      for (position, draft) in drafts.enumerated() { positions[draft.uuid] = position }
-    } else if drafts.count > Self.scanLimit {
-      positions[draft.uuid] = drafts.count - 1
-    }
-    return drafts.count - 1
-  }
-
-  subscript(position: Int) -> Draft {
-    get { drafts[position] }
-    _modify { yield &drafts[position] }
-  }
-}
 
 /// A transaction.
 ///
@@ -100,7 +57,7 @@ struct Transaction {
 
   private mutating func makeOverlay(_ tableIndex: Int) -> Int {
     if let overlay = overlayPosition(tableIndex) { return overlay }
-    overlays.append(TableOverlay(tableIndex: tableIndex))
+    overlays.append(TableOverlay(tables[tableIndex].schema))
     return overlays.count - 1
   }
 
@@ -109,6 +66,7 @@ struct Transaction {
     let overlay = makeOverlay(row.table.index)
     if let position = overlays[overlay].position(of: row.uuid) {
       overlays[overlay][position].new = row
+      overlays[overlay].file(position)
       return
     }
     _ = overlays[overlay].append(Draft(uuid: row.uuid, old: nil, new: row, touched: ColumnSet()))
@@ -121,6 +79,7 @@ struct Transaction {
     if row === overlays[overlay][position].old { overlays[overlay][position].new = row.copied() }
     overlays[overlay][position].new?.set(column, to: datum)
     overlays[overlay][position].touched.insert(column.index)
+    overlays[overlay].file(position)
   }
 
   mutating func delete(_ uuid: UUID, in tableIndex: Int) {
@@ -131,32 +90,34 @@ struct Transaction {
   /// Calls `body` with each row that a condition selects.
   ///
   /// Rows are found by `_uuid` or by an index where the condition allows it, else by looking at all of them.
-  func forEachRow(in table: TableSchema, where condition: Condition, _ body: (Row) -> Void) {
-    let overlay = overlayPosition(table.index).map { overlays[$0] }
+  mutating func forEachRow(in table: TableSchema, where condition: Condition, _ body: (Row) -> Void) {
     func visit(_ row: Row) { if condition.allHold({ row[$0] }) { body(row) } }
-    func isOverlaid(_ uuid: UUID) -> Bool { overlay?.position(of: uuid) != nil }
-
+    let overlay = overlayPosition(table.index)
     switch candidates(in: table, condition) {
     case .none: return
     case .uuid(let uuid):
       if let row = row(uuid, in: table.index) { visit(row) }
-      return
-    case .indexed(let row):
-      if let row, !isOverlaid(row.uuid) { visit(row) }
+    case .indexed(let index, let key):
+      if let row = tables[table.index].row(index: index, key: key), !isOverlaid(row.uuid, overlay) { visit(row) }
+      if let overlay { overlays[overlay].forEachRow(index: index, key: key, visit) }
     case .all:
       let prepared = PreparedCondition(condition)
-      for row in tables[table.index].rows.values where prepared.holds(for: row) && !isOverlaid(row.uuid) { body(row) }
-    }
-    if let overlay {
-      for draft in overlay.drafts { if let row = draft.new { visit(row) } }
+      for row in tables[table.index].rows.values where prepared.holds(for: row) && !isOverlaid(row.uuid, overlay) { body(row) }
+      guard let overlay else { return }
+      for draft in overlays[overlay].drafts { if let row = draft.new { visit(row) } }
     }
   }
 
-  /// Where the rows of a condition may be, among the committed ones.
+  private func isOverlaid(_ uuid: UUID, _ overlay: Int?) -> Bool {
+    guard let overlay else { return false }
+    return overlays[overlay].position(of: uuid) != nil
+  }
+
+  /// Where the rows of a condition may be.
   private enum Candidates {
     case none
     case uuid(UUID)
-    case indexed(Row?)
+    case indexed(Int, IndexKey)
     case all
   }
 
@@ -169,10 +130,8 @@ struct Transaction {
       case .comparison: break
       }
     }
-    for (position, columns) in table.indexes.enumerated() {
-      if let key = key(for: columns, condition) {
-        return .indexed(tables[table.index].row(index: position, key: key))
-      }
+    for (index, columns) in table.indexes.enumerated() {
+      if let key = key(for: columns, condition) { return .indexed(index, key) }
     }
     return .all
   }

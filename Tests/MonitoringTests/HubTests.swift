@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Groups, backlogs and the history.
+
+import Engine
+import JSON
+import Monitoring
+import OVSDB
+import Testing
+
+@Suite struct HubTests {
+  static let tables = #"{"A":{"columns":{"n":{"type":"integer"},"s":{"type":"string"}},"isRoot":true}}"#
+
+  private func insert(_ number: Int) -> String {
+    #"{"op":"insert","table":"A","uuid":"\#(UUID(high: 0x4000, low: UInt64(number)))","row":{"n":\#(number)}}"#
+  }
+
+  /// design, section 7: equal monitors are one group, however their requests are spelt.
+  @Test func equalMonitorsAreOneGroup() throws {
+    let database = try makeDatabase(Self.tables)
+    let hub = MonitorHub(schema: database.schema)
+    let client = CopyingClient(schema: database.schema)
+    let subscriptions = try [
+      #"{"A":{"columns":["n","s"]}}"#, #"{"A":[{"columns":["s","n"]}]}"#, #"{"A":[{"columns":["s"]},{"columns":["n"]}]}"#,
+      #"{"A":{"columns":["n","s"],"where":[]}}"#, #"{"A":{"columns":["n"]}}"#, #"{"A":{"columns":["n"],"where":[["n","==",1]]}}"#,
+    ].map { hub.subscribe(try specification($0, database), id: "m", format: .update2, client: client) }
+    #expect(hub.groupCount == 3)
+    #expect(hub.subscriptionCount == 6)
+    let commit = try #require(try database.run(insert(1)))
+    hub.publish(commit)
+    #expect(client.notificationCount == 6)
+    let other = try #require(try database.run(insert(2)))
+    hub.publish(other)
+    #expect(client.notificationCount == 11)
+    for subscription in subscriptions { hub.unsubscribe(subscription) }
+    #expect(hub.groupCount == 0)
+  }
+
+  /// protocol, section 8, "Ordering and merging": changes of a client that does not read are added up by row.
+  @Test func aBacklogIsTheSumOfItsCommits() throws {
+    let database = try makeDatabase(Self.tables)
+    let hub = MonitorHub(schema: database.schema)
+    let client = CopyingClient(schema: database.schema)
+    let subscription = hub.subscribe(try specification(#"{"A":{"columns":["n","s"]}}"#, database), id: "m", format: .update2, client: client)
+    client.acceptsUpdates = false
+    for operation in [
+      insert(1), insert(2), #"{"op":"update","table":"A","where":[["n","==",1]],"row":{"s":"x"}}"#,
+      #"{"op":"delete","table":"A","where":[["n","==",2]]}"#, #"{"op":"update","table":"A","where":[["n","==",1]],"row":{"s":"y"}}"#,
+    ] {
+      let commit = try #require(try database.run(operation))
+      hub.publish(commit)
+    }
+    #expect(client.notificationCount == 0)
+    #expect(subscription.backlog?.count == 1)
+    #expect(subscription.backlog?.lastCommitID == database.lastCommitID)
+    client.acceptsUpdates = true
+    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    #expect(subscription.backlog == nil)
+    #expect(client.notificationCount == 1)
+    #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.count == 1)
+    #expect(client.faults == [])
+    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    #expect(client.notificationCount == 1)
+  }
+
+  /// A row that went and came back as it was is no news.
+  @Test func aBacklogWithoutNetEffectSendsNothing() throws {
+    let database = try makeDatabase(Self.tables)
+    try database.run(insert(1))
+    let hub = MonitorHub(schema: database.schema)
+    let client = CopyingClient(schema: database.schema)
+    let subscription = hub.subscribe(try specification(#"{"A":{"columns":["n","s"]}}"#, database), id: "m", format: .update, client: client)
+    client.acceptsUpdates = false
+    for operation in [
+      #"{"op":"update","table":"A","where":[],"row":{"s":"x"}}"#, #"{"op":"update","table":"A","where":[],"row":{"s":""}}"#,
+    ] {
+      hub.publish(try #require(try database.run(operation)))
+    }
+    client.acceptsUpdates = true
+    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    #expect(client.notificationCount == 0)
+  }
+
+  /// design, section 4, invariant 5: a commit whose record could not be written was never seen.
+  @Test func aRetractedCommitLeavesBacklogsAsTheyWere() throws {
+    let database = try makeDatabase(Self.tables)
+    let hub = MonitorHub(schema: database.schema)
+    let client = CopyingClient(schema: database.schema)
+    let subscription = hub.subscribe(try specification(#"{"A":{}}"#, database), id: "m", format: .update2, client: client)
+    client.acceptsUpdates = false
+    hub.publish(try #require(try database.run(insert(1))))
+    let previousID = database.lastCommitID
+    let commit = try #require(try database.run(insert(2) + #",{"op":"update","table":"A","where":[["n","==",1]],"row":{"s":"x"}}"#))
+    hub.publish(commit)
+    #expect(subscription.backlog?.count == 2)
+    database.undo(commit, previousID: previousID)
+    hub.retract(commit, previousID: previousID)
+    #expect(subscription.backlog?.count == 1)
+    #expect(subscription.backlog?.lastCommitID == previousID)
+    client.acceptsUpdates = true
+    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.values.first?["s"] == .string(.empty))
+    #expect(client.faults == [])
+  }
+
+  /// protocol, section 8, `update3`: what a client missed is found by the last id it knew, as far back as the history goes.
+  @Test func theHistoryReachesBackToWhatItHolds() throws {
+    let database = try makeDatabase(Self.tables)
+    let base = database.lastCommitID
+    var history = History(baseID: base)
+    var ids = [base]
+    for number in 0..<20 {
+      let commit = try #require(try database.run(insert(number)))
+      history.append(commit, databaseAtoms: database.atomCount)
+      ids.append(commit.id)
+    }
+    #expect(history.count == 20)
+    for (position, id) in ids.enumerated() {
+      #expect(history.commits(after: id).map { $0.map(\.id) } == Array(ids[(position + 1)...]))
+    }
+    #expect(history.commits(after: UUID(high: 1, low: 1)) == nil)
+
+    // It may not hold more than the database does, but always the last commit.
+    for _ in 0..<30 {
+      let commit = try #require(try database.run(#"{"op":"mutate","table":"A","where":[],"mutations":[["n","+=",1]]}"#))
+      history.append(commit, databaseAtoms: database.atomCount)
+      ids.append(commit.id)
+    }
+    #expect(history.count == 1)
+    #expect(history.commits(after: ids[ids.count - 1])?.count == 0)
+    #expect(history.commits(after: ids[ids.count - 2])?.count == 1)
+    #expect(history.commits(after: ids[ids.count - 3]) == nil)
+    #expect(history.commits(after: base) == nil)
+
+    history.removeLast()
+    #expect(history.commits(after: ids[ids.count - 1]) == nil)
+    #expect(history.commits(after: ids[ids.count - 2])?.count == 0)
+  }
+
+  /// A monitor that was given another id goes on under it.
+  @Test func renamedMonitorsGoOn() throws {
+    let database = try makeDatabase(Self.tables)
+    let hub = MonitorHub(schema: database.schema)
+    let client = CopyingClient(schema: database.schema)
+    let subscription = hub.subscribe(try specification(#"{"A":{}}"#, database), id: "m", format: .update2, client: client)
+    let renamed = hub.rename(subscription, id: "n")
+    hub.publish(try #require(try database.run(insert(1))))
+    #expect(client.copies[ObjectIdentifier(renamed)]?.tables["A"]?.count == 1)
+    #expect(client.copies[ObjectIdentifier(subscription)] == nil)
+    hub.unsubscribe(renamed)
+    #expect(hub.groupCount == 0)
+  }
+}
