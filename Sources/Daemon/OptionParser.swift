@@ -9,6 +9,7 @@
 
 import CPosixShims
 import Glibc
+import Synchronization
 
 /// One option: its names, whether it takes an argument, and what it does.
 package struct CommandLineOption {
@@ -89,6 +90,13 @@ package struct OptionParser {
   /// - Returns: The arguments that are no options.
   /// - Throws: For a mistake in the options (already printed) or whatever an option's `apply` throws.
   package func parse(_ arguments: [String] = CommandLine.arguments) throws(UsageError) -> [String] {
+    try Self.getoptState.withLock { (_) throws(UsageError) in try parseAlone(arguments) }
+  }
+
+  /// getopt_long keeps its place in global variables: one command line at a time.
+  private static let getoptState = Mutex(())
+
+  private func parseAlone(_ arguments: [String]) throws(UsageError) -> [String] {
     var copies: [UnsafeMutablePointer<CChar>?] = (arguments.isEmpty ? [Program.name] : arguments).map { strdup($0) }
     // getopt_long reorders the pointers: free what was allocated through a copy of the list.
     let allocated = copies

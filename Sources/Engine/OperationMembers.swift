@@ -92,11 +92,30 @@ struct OperationMembers {
     return table
   }
 
+  private func value(of member: Expectation.Member) -> JSONValue? {
+    switch member {
+    case .table: table
+    case .row: row
+    case .condition: condition
+    case .columns: columns
+    case .sort: sort
+    case .mutations: mutations
+    case .until: until
+    case .rows: rows
+    case .timeout: timeout
+    case .durable: durable
+    case .comment: comment
+    case .lock: lock
+    case .uuidName: uuidName
+    case .uuid: uuid
+    }
+  }
+
   /// Whether the usual members are all there is, and of the right kind.
   private func fits(_ expected: [Expectation], _ schema: DatabaseSchema, _ table: inout TableSchema?) -> Bool {
     var found = 1
     for member in expected {
-      guard let value = self[keyPath: member.path] else {
+      guard let value = value(of: member.member) else {
         if member.isRequired { return false }
         continue
       }
@@ -120,27 +139,31 @@ struct OperationMembers {
 }
 
 /// What an operation expects of one of its members.
-struct Expectation: @unchecked Sendable {
-  // Key paths to stored properties of a struct hold no state; they are constants here.
-  let path: KeyPath<OperationMembers, JSONValue?>
+struct Expectation: Sendable {
+  /// Which of the members; a key path would be looked up at run time for each operation.
+  enum Member: Sendable {
+    case table, row, condition, columns, sort, mutations, until, rows, timeout, durable, comment, lock, uuidName, uuid
+  }
+
+  let member: Member
   let name: StaticString
   let kind: ObjectParser.Expected
   let isRequired: Bool
   /// Whether it names a table of the schema.
   var isTable = false
 
-  static let table = Expectation(path: \.table, name: "table", kind: .id, isRequired: true, isTable: true)
-  static let row = Expectation(path: \.row, name: "row", kind: .object, isRequired: true)
-  static let condition = Expectation(path: \.condition, name: "where", kind: .array, isRequired: true)
-  static let columns = Expectation(path: \.columns, name: "columns", kind: .array, isRequired: false)
-  static let sort = Expectation(path: \.sort, name: "sort", kind: .array, isRequired: false)
-  static let mutations = Expectation(path: \.mutations, name: "mutations", kind: .array, isRequired: true)
-  static let until = Expectation(path: \.until, name: "until", kind: .string, isRequired: true)
-  static let rows = Expectation(path: \.rows, name: "rows", kind: .array, isRequired: true)
-  static let timeout = Expectation(path: \.timeout, name: "timeout", kind: .integer, isRequired: false)
-  static let durable = Expectation(path: \.durable, name: "durable", kind: .boolean, isRequired: true)
-  static let comment = Expectation(path: \.comment, name: "comment", kind: .string, isRequired: true)
-  static let lock = Expectation(path: \.lock, name: "lock", kind: .id, isRequired: true)
-  static let uuidName = Expectation(path: \.uuidName, name: "uuid-name", kind: .id, isRequired: false)
-  static let uuid = Expectation(path: \.uuid, name: "uuid", kind: .string, isRequired: false)
+  static let table = Expectation(member: .table, name: "table", kind: .id, isRequired: true, isTable: true)
+  static let row = Expectation(member: .row, name: "row", kind: .object, isRequired: true)
+  static let condition = Expectation(member: .condition, name: "where", kind: .array, isRequired: true)
+  static let columns = Expectation(member: .columns, name: "columns", kind: .array, isRequired: false)
+  static let sort = Expectation(member: .sort, name: "sort", kind: .array, isRequired: false)
+  static let mutations = Expectation(member: .mutations, name: "mutations", kind: .array, isRequired: true)
+  static let until = Expectation(member: .until, name: "until", kind: .string, isRequired: true)
+  static let rows = Expectation(member: .rows, name: "rows", kind: .array, isRequired: true)
+  static let timeout = Expectation(member: .timeout, name: "timeout", kind: .integer, isRequired: false)
+  static let durable = Expectation(member: .durable, name: "durable", kind: .boolean, isRequired: true)
+  static let comment = Expectation(member: .comment, name: "comment", kind: .string, isRequired: true)
+  static let lock = Expectation(member: .lock, name: "lock", kind: .id, isRequired: true)
+  static let uuidName = Expectation(member: .uuidName, name: "uuid-name", kind: .id, isRequired: false)
+  static let uuid = Expectation(member: .uuid, name: "uuid", kind: .string, isRequired: false)
 }

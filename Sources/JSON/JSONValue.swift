@@ -73,10 +73,9 @@
   }
 
   /// A string's text, nil when this is no string or not valid UTF-8.
-  @inlinable
   package var string: String? {
     guard let utf8 else { return nil }
-    return String(validating: utf8, as: UTF8.self)
+    return String(utf8: utf8)
   }
 
   /// Whether this is the string `text`, compared byte by byte.

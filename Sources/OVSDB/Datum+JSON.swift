@@ -209,7 +209,7 @@ extension Text {
   /// Reads a string, which must be valid UTF-8: the parser lets other bytes through, columns do not.
   init(json: JSONValue) throws(OVSDBError) {
     guard let bytes = json.utf8 else { throw .syntaxError("expected string", at: json) }
-    guard let string = String(validating: bytes, as: UTF8.self) else {
+    guard let string = String(utf8: bytes) else {
       throw .constraintViolation("not a valid UTF-8 string: \(invalidUTF8(bytes))")
     }
     self.init(string)
