@@ -125,6 +125,17 @@ final class Pair: Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// Reads that many bytes, answers, and reads as many again, without a task's switch in between.
+  func receiveAnsweringReceive(_ count: Int, _ answer: String) async -> [String?] {
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async {
+        let first = self.receiveBlocking(count)
+        self.send(answer)
+        continuation.resume(returning: [first, self.receiveBlocking(count)])
+      }
+    }
+  }
+
   /// Whether the connection stays silent for that long.
   func isSilent(milliseconds: CInt) async -> Bool {
     await withCheckedContinuation { continuation in
