@@ -67,14 +67,16 @@ package final class ClientSession: Sendable {
   /// - Parameters:
   ///   - rundir: where relative socket paths lie.
   ///   - probeIntervalMilliseconds: how long the server may be silent before it is asked; 0: for ever.
+  ///   - logsClosing: whether the end of the connection goes into the log, as it should when another attempt follows.
   ///   - waiting: called once a passive remote listens, with its bound port if it has one.
   /// - Throws: `unreachable`.
   package static func open(
     _ method: ConnectionMethod, on loop: any EventLoop, rundir: String, probeIntervalMilliseconds: Int64 = 0,
-    waiting: @escaping @Sendable (UInt16?) -> Void = { _ in }
+    logsClosing: Bool = false, waiting: @escaping @Sendable (UInt16?) -> Void = { _ in }
   ) async throws(ClientError) -> ClientSession {
     let attach: @Sendable (String, any Channel) throws -> ClientSession = { name, channel in
-      try Self.attached(name, to: channel, probeIntervalMilliseconds: probeIntervalMilliseconds)
+      try Self.attached(
+        name, to: channel, probeIntervalMilliseconds: probeIntervalMilliseconds, logsClosing: logsClosing)
     }
     do {
       guard method.isPassive else {
@@ -107,10 +109,12 @@ package final class ClientSession: Sendable {
 
   /// Makes a channel that is being set up a session.
   private static func attached(
-    _ name: String, to channel: any Channel, probeIntervalMilliseconds: Int64
+    _ name: String, to channel: any Channel, probeIntervalMilliseconds: Int64, logsClosing: Bool
   ) throws -> ClientSession {
     let connection = RPCConnection(name: name)
     connection.probeIntervalMilliseconds = probeIntervalMilliseconds
+    connection.logsClosing = logsClosing
+    connection.announcesClosing = true
     let notifications = AsyncStream.makeStream(of: ClientNotification.self)
     let state = ClientSessionState(
       connection: connection, notifications: notifications.continuation,

@@ -67,7 +67,8 @@ extension ClientSession {
     Log.reconnect.log(level: level, "\(method.name): \(method.isPassive ? "listening" : "connecting")...")
     do {
       let session = try await open(
-        method, on: loop, rundir: rundir, probeIntervalMilliseconds: method.defaultProbeIntervalMilliseconds)
+        method, on: loop, rundir: rundir, probeIntervalMilliseconds: method.defaultProbeIntervalMilliseconds,
+        logsClosing: true)
       Log.reconnect.info("\(method.name): connected")
       return session
     } catch {

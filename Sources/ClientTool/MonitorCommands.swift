@@ -94,13 +94,27 @@ final class MonitorSession {
       // A server that does not know the method does not remove databases either.
       _ = try? await session.call("set_db_change_aware", "[true]")
     }
-    let initial = try await call(session, method, request(since: last))
+    let initial = try await answer(session, request(since: last))
     print(initial: initial, isSince: last != nil)
     target.invocation.daemonizer?.complete()
     for await notification in session.notifications {
       try handle(notification)
     }
     throw ToolFailure("\(target.server): receive failed (\(await session.closed()))")
+  }
+
+  /// Like `call`, with a monitor's words for a broken connection.
+  private func answer(_ session: ClientSession, _ request: [UInt8]) async throws -> JSONDocument {
+    let reply: ClientReply
+    do {
+      reply = try await session.call(method, request)
+    } catch {
+      throw ToolFailure("\(target.server): receive failed (\(error))")
+    }
+    switch reply {
+    case .result(let result): return result
+    case .error(let error): throw ToolFailure("\(target.server): \(method) returned error: \(error.root.text())")
+    }
   }
 
   private func request(since last: UUID?) -> [UInt8] {

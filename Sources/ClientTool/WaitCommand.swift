@@ -20,13 +20,13 @@ func wait(_ target: Target) async throws {
   while true {
     let session = try await ClientSession.persistentlyOpen(
       remotes.methods, on: target.invocation.loop, rundir: Paths.runDirectory, backoff: &backoff)
-    if await waitOnServer(session, database, state) {
-      await session.close()
-      return
-    }
-    let reason = await session.closed()
+    let connected = Clock.monotonicMilliseconds()
+    let isReached = await waitOnServer(session, database, state)
+    await session.close()
+    if isReached { return }
+    // A server that drops us at once is no better than one that is not there.
+    if Clock.monotonicMilliseconds() - connected > backoff.limitMilliseconds { backoff.succeeded() }
     let pause = backoff.failed()
-    LogModule("reconnect").info("\(session.name): connection closed by peer (\(reason))")
     try await Task.sleep(for: .milliseconds(pause.milliseconds))
   }
 }
@@ -49,6 +49,8 @@ private enum DatabaseState: String {
 ///
 /// - Returns: false when the connection broke first.
 private func waitOnServer(_ session: ClientSession, _ database: String, _ state: DatabaseState) async -> Bool {
+  // The connection has to outlive the database that is waited for.
+  _ = try? await session.call("set_db_change_aware", "[true]")
   let requests = #"{"Database":{"columns":["name","connected"]}}"#
   guard case .result? = try? await session.monitor("_Server", requests: requests) else {
     await session.close()

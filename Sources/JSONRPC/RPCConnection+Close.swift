@@ -71,6 +71,7 @@ extension RPCConnection {
   }
 
   private func log(_ reason: RPCCloseReason) {
+    guard logsClosing else { return }
     switch reason {
     case .endOfFile:
       Log.reconnect.log(level: announcesClosing ? .info : .debug, "\(name): connection closed by peer")

@@ -48,6 +48,8 @@ package final class RPCConnection: ChannelDuplexHandler {
   package var answersEcho = true
   /// Whether the end of the connection by the peer is worth telling an operator, as with a connection that we opened.
   package var announcesClosing = false
+  /// Whether the log tells the end of the connection at all. A program that ends with its only connection says so itself.
+  package var logsClosing = true
 
   /// Whether the peer takes what we send. While it does not, produce no more than must be.
   package private(set) var isWritable = true
