@@ -80,9 +80,10 @@ extension Contest {
     return areSame(known) && known[0].contains(named[0]) && known[0].contains(named[1])
   }
 
-  /// An error about a column's name quotes the whole row, which a probe has only a part of.
+  /// An error about a column itself quotes the whole row or operation, which a probe has only a part of.
   private static func withoutRow(_ error: WireJSON) -> WireJSON {
-    guard let tag = error["error"], tag == "unknown column" else { return error }
+    let isImmutable = error["details"]?.stringValue?.hasPrefix("Cannot update immutable column") ?? false
+    guard let tag = error["error"], tag == "unknown column" || isImmutable else { return error }
     return ["error": tag, "details": error["details"] ?? nil]
   }
 
