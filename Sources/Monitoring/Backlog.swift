@@ -20,22 +20,28 @@ package struct Backlog {
   package var count: Int { tables.values.reduce(0) { $0 + $1.count } }
 
   package mutating func add(_ commit: Commit, of specification: MonitorSpecification) {
-    for change in commit.tables where specification.table(change.table.index) != nil {
-      for row in change.rows { add(row.uuid, row.old, row.new, change.table.index) }
+    for change in commit.tables {
+      guard let table = specification.table(change.table.index) else { continue }
+      for row in change.rows { add(row.uuid, row.old, row.new, table) }
     }
     lastCommitID = commit.id
   }
 
   /// Takes back a commit that was added last and whose record could not be written.
   package mutating func remove(_ commit: Commit, previousID: UUID, of specification: MonitorSpecification) {
-    for change in commit.tables where specification.table(change.table.index) != nil {
-      for row in change.rows { add(row.uuid, row.new, row.old, change.table.index) }
+    for change in commit.tables {
+      guard let table = specification.table(change.table.index) else { continue }
+      for row in change.rows { add(row.uuid, row.new, row.old, table) }
     }
     lastCommitID = previousID
   }
 
-  private mutating func add(_ uuid: UUID, _ old: Row?, _ new: Row?, _ table: Int) {
-    let known = tables[table]?[uuid].map(\.old) ?? old
+  /// A row the client neither knows nor is to know is not kept: a busy client with a narrow condition costs what it sees.
+  private mutating func add(_ uuid: UUID, _ old: Row?, _ new: Row?, _ monitored: MonitoredTable) {
+    let table = monitored.table.index
+    let owed = tables[table]?[uuid]
+    if owed == nil, !monitored.shows(old), !monitored.shows(new) { return }
+    let known = owed.map(\.old) ?? old
     tables[table, default: [:]][uuid] = known === new ? nil : OwedChange(uuid: uuid, old: known, new: new)
     if tables[table]?.isEmpty == true { tables[table] = nil }
   }

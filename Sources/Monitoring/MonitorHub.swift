@@ -18,7 +18,7 @@ package protocol MonitorClient: AnyObject {
 /// One monitor of one client.
 package final class Subscription {
   /// The monitor's id as JSON text in normal form.
-  package let id: String
+  package fileprivate(set) var id: String
   package let format: UpdateFormat
   package unowned let client: any MonitorClient
   package fileprivate(set) var group: MonitorGroup
@@ -79,17 +79,21 @@ package final class MonitorHub {
   }
 
   /// Gives a monitor another specification, and by that perhaps another group.
+  ///
+  /// What the client is owed until now it is sent first: rows it knows, it knows by the old conditions.
   package func move(_ subscription: Subscription, to specification: MonitorSpecification) {
+    if let backlog = subscription.backlog { drain(subscription, lastCommitID: backlog.lastCommitID ?? .zero) }
     remove(subscription)
     add(subscription, to: makeGroup(specification))
   }
 
-  /// A monitor with another id, in the place of one that is gone by this.
+  /// Gives a monitor another id.
+  ///
+  /// - Returns: the monitor.
+  @discardableResult
   package func rename(_ subscription: Subscription, id: String) -> Subscription {
-    let renamed = Subscription(id: id, format: subscription.format, client: subscription.client, group: subscription.group)
-    remove(subscription)
-    add(renamed, to: makeGroup(renamed.group.specification))
-    return renamed
+    subscription.id = id
+    return subscription
   }
 
   private func makeGroup(_ specification: MonitorSpecification) -> MonitorGroup {
