@@ -70,7 +70,7 @@ let tests: [Target] = [
     name: "DaemonProbe", dependencies: ["Control", "Daemon", nioCore, nioPosix], path: "Tests/DaemonProbe",
     swiftSettings: settings),
   .testTarget(
-    name: "DaemonTests", dependencies: ["Daemon", "DaemonProbe", "CPosixShims", logging], swiftSettings: settings),
+    name: "DaemonTests", dependencies: ["Daemon", "DaemonProbe", "ovs-appctl", "CPosixShims", logging], swiftSettings: settings),
   .testTarget(
     name: "ControlTests", dependencies: ["Control", "Daemon", "DaemonProbe", "ovs-appctl", nioCore, nioPosix],
     swiftSettings: settings),

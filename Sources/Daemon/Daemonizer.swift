@@ -55,7 +55,10 @@ package final class Daemonizer {
   /// up, the console gets no more lines.
   package func complete() {
     notifyParent()
-    if options.detaches { leaveTerminal() }
+    if options.detaches {
+      leaveTerminal()
+      if options.changesDirectory { _ = chdir("/") }
+    }
     ReadinessNotice.ready()
   }
 
@@ -120,7 +123,6 @@ package final class Daemonizer {
   }
 
   private func leaveTerminal() {
-    if options.changesDirectory { _ = chdir("/") }
     let null = posix_shim_open("/dev/null", O_RDWR, 0)
     if null >= 0 {
       for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
@@ -140,6 +142,7 @@ package final class Daemonizer {
     LogSystem.shared.setSubprogram("monitor")
     if let status = waitForReadiness(first, pipe) { failAsChild(status) }
     notifyParent()
+    // The directory stays: relative paths on the command line have to mean the same to the next process.
     if options.detaches { leaveTerminal() }
     try watch(first)
   }
@@ -151,12 +154,12 @@ package final class Daemonizer {
     var state = "healthy"
     var early: ChildStatus?
     // The watcher holds no log file, so that rotation can take it away; it opens it to say something.
-    let logFile = LogSystem.shared.filePath
     while true {
       LogSystem.shared.closeFile()
       posix_shim_set_title("\(Program.name): monitoring pid \(child) (\(state))")
       let status = early ?? ChildStatus.wait(for: child) ?? ChildStatus(raw: 0)
-      if let logFile { _ = LogSystem.shared.openFile(logFile) }
+      // Without a log file, or when it cannot be opened, the other destinations have to do.
+      _ = LogSystem.shared.reopenFile()
       guard let signal = status.signal, Self.restartSignals.contains(signal) else {
         log.info("pid \(child) died, \(status.text), exiting")
         Program.exit(status.signal == nil ? status.exitStatus ?? EXIT_FAILURE : EXIT_SUCCESS)

@@ -25,8 +25,10 @@ package final class LogSystem: Sendable {
     var sequence = 0
     /// -1: closed.
     var file: Int32 = -1
-    /// nil: no log file configured. Stays when the file is closed.
+    /// As given, for messages. nil: no log file configured. Stays when the file is closed.
     var filePath: String?
+    /// The same file after a change of directory.
+    var absoluteFilePath: String?
     var facility: Int32?
     var syslog: Syslog?
     /// `--syslog-target`: in addition.
@@ -162,7 +164,14 @@ package final class LogSystem: Sendable {
   ///
   /// - Returns: nil, or the errno value; then a WARN has been logged and the old file, if there was one, is still used.
   package func openFile(_ path: String) -> Int32? {
-    let descriptor = posix_shim_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o660)
+    let absolutePath = Paths.absolute(path, in: Paths.workingDirectory)
+    if let error = openFile(path, absolutePath) { return error }
+    state.withLock { $0.absoluteFilePath = absolutePath }
+    return nil
+  }
+
+  private func openFile(_ path: String, _ absolutePath: String) -> Int32? {
+    let descriptor = posix_shim_open(absolutePath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o660)
     let error = errno
     guard descriptor >= 0 else {
       Self.log.warn("failed to open \(path) for logging: \(SystemError.text(error))")
@@ -176,14 +185,13 @@ package final class LogSystem: Sendable {
     return nil
   }
 
-  package var filePath: String? { state.withLock { $0.filePath } }
-
   /// For rotation: the path is opened afresh.
   ///
   /// - Returns: nil, or the text of the error.
   package func reopenFile() -> String? {
-    guard let path = filePath else { return "Logging to file not configured" }
-    return openFile(path).map(SystemError.text)
+    let (path, absolutePath) = state.withLock { ($0.filePath, $0.absoluteFilePath) }
+    guard let path, let absolutePath else { return "Logging to file not configured" }
+    return openFile(path, absolutePath).map(SystemError.text)
   }
 
   /// Closes the file until `reopenFile`. Nothing happens without one.
@@ -223,8 +231,9 @@ package final class LogSystem: Sendable {
   }
 
   package func setSyslogTarget(_ target: String) {
-    let socket = SyslogSocket.open(.udp(target))
+    let socket = SyslogSocket.connectUDP(target, defaultPort: nil)
     for problem in socket.problems { LogModule("socket_util").err(problem) }
+    guard socket.descriptor >= 0 else { return }
     state.withLock { $0.target = Syslog(method: .udp(target), socket: socket, facility: $0.facility) }
     Self.log.warn("--syslog-target flag is deprecated, use --syslog-method instead")
   }
@@ -240,6 +249,9 @@ package final class LogSystem: Sendable {
 
   /// Named in each line as `module(NAME)` from now on: the watcher process, and whom it started again.
   package func setSubprogram(_ name: String) { state.withLock { $0.subprogram = name } }
+
+  /// Whether this is a process that nobody started from a terminal: the watcher, or whom it started again.
+  var isSubprogram: Bool { state.withLock { !$0.subprogram.isEmpty } }
 
   private static func readHostName() -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in

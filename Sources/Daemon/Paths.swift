@@ -16,6 +16,13 @@ package enum Paths {
   /// Schemas.
   package static var dataDirectory: String { environment("OVS_PKGDATADIR") ?? "/usr/share/openvswitch" }
 
+  /// Of the process; `.` when it cannot be told (the directory was removed).
+  package static var workingDirectory: String {
+    guard let path = getcwd(nil, 0) else { return "." }
+    defer { free(path) }
+    return String(cString: path)
+  }
+
   /// `path` itself when it is absolute, else inside `directory`.
   package static func absolute(_ path: String, in directory: String) -> String {
     path.utf8.first == UInt8(ascii: "/") ? path : "\(directory)/\(path)"

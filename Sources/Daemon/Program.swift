@@ -44,7 +44,10 @@ package enum Program {
   /// and its watcher starts it again. Whoever sets `SWIFT_BACKTRACE` wants the backtrace.
   private static func dieOfCrashSignals() {
     guard Paths.environment("SWIFT_BACKTRACE") == nil else { return }
-    for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP] { posix_shim_default_signal(signal, 0) }
+    for signal in [SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP]
+    where posix_shim_signal_is_ignored(signal) == 0 {
+      posix_shim_default_signal(signal, 0)
+    }
   }
 
   /// The last part of the path by which the program was called.
@@ -61,9 +64,11 @@ package enum Program {
   /// What `--version` prints: the line that scripts parse, then ours.
   package static var versionText: String { "\(versionLine)\n\(ownVersion)\n" }
 
-  /// Prints `NAME: MESSAGE` on standard error, cleans up and exits.
+  /// Prints `NAME: MESSAGE` on standard error, cleans up and exits. A process that its watcher started again also logs
+  /// it: nobody reads its standard error.
   package static func fail(_ message: String, status: Int32 = EXIT_FAILURE) -> Never {
     writeError("\(name): \(message)\n")
+    if LogSystem.shared.isSubprogram { LogModule("daemon_unix").err(message) }
     exit(status)
   }
 

@@ -14,7 +14,7 @@ enum SyslogMethod: Equatable, Sendable {
   case libc
   case null
   case unix(String)
-  /// `HOST:PORT`, the host as a number; IPv6 in brackets.
+  /// `HOST[:PORT]`, the host as a number; IPv6 in brackets.
   case udp(String)
 
   init?(_ text: String) {
@@ -42,7 +42,7 @@ struct SyslogSocket: Sendable {
     switch method {
     case .libc, .null: SyslogSocket()
     case .unix(let path): SyslogSocket(descriptor: connectUnix(path))
-    case .udp(let target): connectUDP(target)
+    case .udp(let target): connectUDP(target, defaultPort: 514)
     }
   }
 
@@ -59,7 +59,8 @@ struct SyslogSocket: Sendable {
     }
   }
 
-  private static func connectUDP(_ target: String) -> SyslogSocket {
+  /// - Parameter defaultPort: nil: the target has to name one.
+  static func connectUDP(_ target: String, defaultPort: UInt16?) -> SyslogSocket {
     var host = target[...]
     var port = ""[...]
     if target.hasPrefix("["), let end = target.firstIndex(of: "]") {
@@ -69,8 +70,8 @@ struct SyslogSocket: Sendable {
       host = target[..<colon]
       port = target[target.index(after: colon)...]
     }
-    guard !port.isEmpty else { return SyslogSocket(problems: ["\(target): port must be specified"]) }
-    guard let number = UInt16(port) else {
+    guard let number = port.isEmpty ? defaultPort : UInt16(port) else {
+      if port.isEmpty { return SyslogSocket(problems: ["\(target): port must be specified"]) }
       return SyslogSocket(problems: ["\(target): bad port number \"\(port)\""])
     }
     var hints = addrinfo()

@@ -105,6 +105,16 @@ import Testing
     #expect(!probe.exists("c.ctl") && !probe.exists("DaemonProbe.pid"))
   }
 
+  @Test(arguments: [SIGQUIT, SIGSEGV, SIGABRT, SIGUSR1])
+  func otherSignalsKillAtOnce(signal: Int32) throws {
+    let probe = try Probe()
+    let process = try probe.start(["--pidfile", "--unixctl=c.ctl"])
+    try probe.wait(for: "readiness") { probe.exists("c.ctl") && probe.pid() != nil }
+    kill(process.process, signal)
+    #expect(try probe.finish(process).signal == signal)
+    #expect(probe.exists("c.ctl") && probe.exists("DaemonProbe.pid"))
+  }
+
   @Test func aBrokenPipeDoesNotKill() throws {
     let probe = try Probe()
     let process = try probe.start(["--pidfile"])

@@ -35,6 +35,22 @@ import Testing
       result.errors.hasSuffix("|vlog|WARN|failed to open /nonexistent/x for logging: No such file or directory\n"))
   }
 
+  @Test func aRelativeLogFileIsReopenedWhereItWas() throws {
+    let probe = try Probe()
+    #expect(try probe.run(["--detach", "--monitor", "--pidfile", "--log-file=l"]).status == 0)
+    let first = try #require(probe.pid())
+    kill(first, SIGSEGV)
+    try probe.wait(for: "another process") { probe.pid() != first && probe.pid() != nil }
+    let second = try #require(probe.pid())
+    try probe.wait(for: "a line of the second") { probe.log("l").contains { $0.hasPrefix("ovsdb_server(DaemonProbe)|INFO|") } }
+    try FileManager.default.moveItem(atPath: probe.path("l"), toPath: probe.path("old"))
+    let result = try probe.run(program: "ovs-appctl", ["-t", "DaemonProbe", "vlog/reopen"])
+    #expect(result.errors == "" && result.status == 0)
+    #expect(probe.log("l") == ["vlog(DaemonProbe)|INFO|opened log file l"])
+    kill(second, SIGTERM)
+    try probe.wait(for: "the end") { probe.log("l").last?.hasPrefix("daemon_unix(monitor)|INFO|pid \(second) died") == true }
+  }
+
   @Test func aLogFileIsAppendedTo() throws {
     let probe = try Probe()
     for _ in 0..<2 { #expect(try probe.run(["--log-file=l", "--run=true"]).status == 0) }
@@ -52,7 +68,7 @@ import Testing
     #expect(try socket.receive() == "<141>ovs|00001|vlog|INFO|opened log file l")
   }
 
-  @Test(arguments: [("udp:127.0.0.1", "port must be specified"), ("udp:127.0.0.1:x", #"bad port number "x""#)])
+  @Test(arguments: [("udp:127.0.0.1:x", #"bad port number "x""#), ("udp:example.invalid", #"bad IP address "example.invalid""#)])
   func aBadAddressOfTheSystemLogIsToldAndSurvived(method: String, problem: String) throws {
     let result = try Probe().run(["--syslog-method=\(method)", "--run=true"])
     #expect(result.status == 0)
