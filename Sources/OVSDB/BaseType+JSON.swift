@@ -73,7 +73,7 @@ extension BaseType {
   private mutating func readReference(_ parser: inout ObjectParser, _ json: JSONValue) throws(OVSDBError) {
     guard let tableName = parser.optional("refTable", .id)?.string else { return }
     var isStrong = true
-    if let refType = parser.optional("refType", .string) {
+    if let refType = parser.optional("refType", .id) {
       if refType.isString("weak") {
         isStrong = false
       } else if !refType.isString("strong") {

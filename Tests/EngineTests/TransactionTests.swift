@@ -199,6 +199,37 @@ import Testing
     #expect(database.checkInvariants().isEmpty)
   }
 
+  /// A long chain of rows that nothing holds any more is collected without recursion, and many referrers lose one row at once.
+  @Test func longChainsAndManyReferrersAreDealtWith() throws {
+    let database = try makeDatabase(
+      """
+      {"P":{"columns":{"c":{"type":{"key":{"type":"uuid","refTable":"C"},"min":0}},
+        "w":{"type":{"key":{"type":"uuid","refTable":"C","refType":"weak"},"min":0,"max":"unlimited"}}},"isRoot":true},
+      "C":{"columns":{"next":{"type":{"key":{"type":"uuid","refTable":"C"},"min":0}}}}}
+      """)
+    let count = 5000
+    func uuid(_ number: Int) -> String { "[\"uuid\",\"\(UUID(high: 0x4000, low: UInt64(number)))\"]" }
+    func name(_ number: Int) -> String { "\"\(UUID(high: 0x4000, low: UInt64(number)))\"" }
+    let chain = (1...count).map { number in
+      let next = number < count ? "\"next\":\(uuid(number + 1))" : ""
+      return "{\"op\":\"insert\",\"table\":\"C\",\"uuid\":\(name(number)),\"row\":{\(next)}}"
+    }
+    let referrers = (0..<count).map { _ in
+      "{\"op\":\"insert\",\"table\":\"P\",\"row\":{\"w\":[\"set\",[\(uuid(1)),\(uuid(2))]]}}"
+    }
+    let holder = "{\"op\":\"insert\",\"table\":\"P\",\"row\":{\"c\":\(uuid(1))}}"
+    #expect(try database.run((chain + referrers + [holder]).joined(separator: ",")).commit != nil)
+    #expect(database.tables[0].rows.count == count)
+    #expect(database.checkInvariants().isEmpty)
+
+    let result = try database.run("{\"op\":\"update\",\"table\":\"P\",\"where\":[],\"row\":{\"c\":[\"set\",[]]}}")
+    let commit = try #require(result.commit)
+    #expect(commit.tables.map(\.rows.count) == [count, count + 1])
+    #expect(database.tables[0].rows.isEmpty)
+    #expect(database.tables[0].weakReferrers.isEmpty)
+    #expect(database.checkInvariants().isEmpty)
+  }
+
   /// RFC 7047 section 5.1 (`<named-uuid>`), with names that are given their UUID after they were used.
   @Test func namesUsedBeforeTheirRowsMeanThoseRows() throws {
     let database = try makeDatabase(
