@@ -5,6 +5,7 @@
 
 import Daemon
 import Glibc
+package import NIOCore
 
 /// Watches the peak of the resident set. Owned by one thread or event loop, which calls `check` now and then.
 package struct MemoryReport {
@@ -16,6 +17,15 @@ package struct MemoryReport {
   private var lastReport: Int64 = 0
 
   package init() {}
+
+  /// Reports for as long as the event loop lives.
+  ///
+  /// - Parameter usage: what the program holds; called on the loop, when something is logged.
+  package static func start(on loop: any EventLoop, usage: @escaping @Sendable () -> [String: Int]) {
+    let report = NIOLoopBoundBox<MemoryReport>.makeBoxSendingValue(MemoryReport(), eventLoop: loop)
+    let delay = TimeAmount.milliseconds(max(0, firstCheckMilliseconds - Program.uptimeMilliseconds))
+    loop.scheduleRepeatedTask(initialDelay: delay, delay: .seconds(5)) { _ in report.value.check(usage: usage) }
+  }
 
   /// Logs if it is time.
   ///

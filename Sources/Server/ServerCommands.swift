@@ -77,7 +77,9 @@ extension Server {
     commands.add("ovsdb-server/compact", usage: "[DB]", arguments: 0...1) { (request: ControlRequest) in
       bound.value.compact(request)
     }
-    commands.addStandard(memoryUsage: { bound.value.memoryUsage() }) { request in
+    let memoryUsage: @Sendable () -> [String: Int] = { bound.value.memoryUsage() }
+    MemoryReport.start(on: eventLoop, usage: memoryUsage)
+    commands.addStandard(memoryUsage: memoryUsage) { request in
       request.reply()
       // The answer leaves before the process does.
       bound.value.after(.milliseconds(10)) {
