@@ -37,8 +37,27 @@ package struct VlogHandler: LogHandler {
     set { metadata[key] = newValue }
   }
 
+  /// The metadata key of messages that a peer can cause at will. Its value names a kind of message within the module; of
+  /// each kind only so many are logged.
+  package static let rateLimitKey = "rate-limit"
+
+  private static let limits = Mutex<[String: LogRateLimit]>([:])
+
   package func log(event: LogEvent) {
-    module.log(event.level.vlogLevel, describe(event.message, event.metadata))
+    let level = event.level.vlogLevel
+    guard case .string(let kind)? = event.metadata?[Self.rateLimitKey] else {
+      module.log(level, describe(event.message, event.metadata))
+      return
+    }
+    let limit = Self.limits.withLock { limits in
+      let name = "\(module.name) \(kind)"
+      let limit = limits[name] ?? LogRateLimit(perMinute: 5, burst: 5)
+      limits[name] = limit
+      return limit
+    }
+    var metadata = event.metadata
+    metadata?[Self.rateLimitKey] = nil
+    module.log(level, limit, describe(event.message, metadata))
   }
 
   /// The message, then ` (key=value, ...)` sorted by key if there is any metadata.

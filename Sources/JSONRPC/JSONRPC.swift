@@ -12,4 +12,7 @@ internal import Logging
 enum Log {
   static let jsonrpc = Logger(label: "jsonrpc")
   static let reconnect = Logger(label: "reconnect")
+
+  /// Marks what a peer can bring about as often as it likes: a backend logs only some of it.
+  static func limited(_ kind: String) -> Logger.Metadata { ["rate-limit": .string(kind)] }
 }

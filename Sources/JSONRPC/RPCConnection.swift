@@ -279,13 +279,17 @@ package final class RPCConnection: ChannelDuplexHandler {
 
   private func fail(parsing error: JSONSyntaxError) -> RPCError {
     let text = "error parsing stream: \(error.description)"
-    Log.jsonrpc.warning("\(name): \(text)")
+    Log.jsonrpc.warning("\(name): \(text)", metadata: Log.limited("message"))
     // A peer that speaks something else entirely is a mistake in someone's configuration, and easily named.
     if error.line == 0, error.byte == 0 {
-      switch firstBytes {
-      case (0x16, 0x03): Log.jsonrpc.warning("\(name): received SSL/TLS data on JSON-RPC channel")
-      case (0x01...0x06, 0x00): Log.jsonrpc.warning("\(name): received OpenFlow data on JSON-RPC channel")
-      default: break
+      let other: String? =
+        switch firstBytes {
+        case (0x16, 0x03): "SSL/TLS"
+        case (0x01...0x06, 0x00): "OpenFlow"
+        default: nil
+        }
+      if let other {
+        Log.jsonrpc.warning("\(name): received \(other) data on JSON-RPC channel", metadata: Log.limited("channel"))
       }
     }
     finish(.protocolError)
@@ -293,7 +297,7 @@ package final class RPCConnection: ChannelDuplexHandler {
   }
 
   private func fail(_ text: String) -> RPCError {
-    Log.jsonrpc.warning("\(name): \(text)")
+    Log.jsonrpc.warning("\(name): \(text)", metadata: Log.limited("message"))
     finish(.protocolError)
     return RPCError(description: text)
   }

@@ -75,7 +75,8 @@ private func dialUnix(
       dialUnix(path, initializer, on: eventLoop, until: deadline)
     }.futureResult
   }
-  return sessionBootstrap(eventLoop).channelInitializer(initializer).withConnectedSocket(descriptor).flatMapErrorThrowing { throw streamError(from: $0) }
+  return sessionBootstrap(eventLoop).channelInitializer(initializer).withConnectedSocket(descriptor)
+    .flatMapErrorThrowing { throw streamError(from: $0) }
 }
 
 // MARK: - TCP
