@@ -262,7 +262,10 @@ package final class RPCConnection: ChannelDuplexHandler {
   }
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    finish((error as? IOError).map { .inputOutput(errnoCode: $0.errnoCode) } ?? .endOfFile)
+    guard let error = error as? IOError else { return finish(.endOfFile) }
+    let reason = RPCCloseReason.inputOutput(errnoCode: error.errnoCode)
+    if !isClosed { Log.jsonrpc.warning("\(name): receive error: \(reason)", metadata: Log.limited("message")) }
+    finish(reason)
   }
 
   package func channelInactive(context: ChannelHandlerContext) {

@@ -22,7 +22,8 @@ package struct RPCError: Error, Equatable, Sendable, CustomStringConvertible {
   package let description: String
 }
 
-/// The members of a message object. A member that is null counts as absent.
+/// The members of a message object. A member that is null counts as absent, but for `method`, which must be a string (observed
+/// of ovsdb-server 3.1.0).
 struct RPCEnvelope {
   private var method: JSONValue?
   private var params: JSONValue?
@@ -36,7 +37,7 @@ struct RPCEnvelope {
       if name.isString("id") {
         id = Self.present(value)
       } else if name.isString("method") {
-        method = Self.present(value)
+        method = value
       } else if name.isString("params") {
         params = Self.present(value)
       } else if name.isString("result") {

@@ -62,11 +62,17 @@ extension Session {
       }
     case .notification(let method, let params):
       if method.isString("cancel") { cancel(params) }
-    case .reply, .error:
-      // Echo replies never come here; nothing else was asked for.
-      server.log.warning("\(connection.name): received unexpected reply message")
-      connection.close(.protocolError)
+    case .reply:
+      closeOver(unexpected: "reply")
+    case .error:
+      closeOver(unexpected: "error")
     }
+  }
+
+  /// Answers to echo requests never come here, and nothing else was asked for.
+  private func closeOver(unexpected kind: String) {
+    server.log.warning("\(connection.name): received unexpected \(kind) message", metadata: ["rate-limit": "unexpected"])
+    connection.close(.local)
   }
 
   private func dispatch(_ method: JSONValue, _ params: JSONValue, _ id: JSONValue) throws {

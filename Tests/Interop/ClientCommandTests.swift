@@ -91,7 +91,7 @@ struct ClientCommandTests {
 
   private static let others: [[String]] = [
     ["wait", "T"], ["wait", "T", "foo"], ["wait", "T", "added"], ["wait", "T", "connected"], ["wait", "nodb", "removed"],
-    ["-t", "1", "wait", "T", "removed"], ["wait", "unix:zz", "T", "added", "-t", "1"],
+    ["-t", "1", "wait", "T", "removed"], ["wait", "unix:zz", "T", "added", "-t", "2"],
     ["list-dbs", "unix:zz,unix:yy"], ["dump", "unix:zz,unix:yy"], ["dump", "unix:zz,unix:db.sock", "T", "x"],
     ["transact", "unix:zz,unix:db.sock", #"["no"]"#], ["needs-conversion", "t.ovsschema"],
     ["needs-conversion", "nosuch"], ["convert", "nosuch"], ["backup", "nodb"], ["lock"], ["lock", "unix:zz", "a"],

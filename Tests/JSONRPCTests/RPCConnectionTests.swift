@@ -35,6 +35,7 @@ import Testing
     (#"[1]"#, "message is not a JSON object"),
     (#"{"id":1,"method":"echo","params":[],"x":null}"#, #"message has unexpected member "x""#),
     (#"{"id":1,"method":1,"params":[]}"#, "method is not a JSON string"),
+    (#"{"id":"echo","result":1,"method":null}"#, "method is not a JSON string"),
     (#"{"id":1,"method":"a"}"#, #"request must have "params""#),
     (#"{"id":1,"method":"a","params":null}"#, #"request must have "params""#),
     (#"{"id":1,"method":"a","params":{}}"#, #""params" must be JSON array"#),
