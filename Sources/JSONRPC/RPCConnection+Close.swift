@@ -43,6 +43,8 @@ extension RPCConnection {
   /// Ends the connection for us at once, and for the channel when what we have said is sent.
   func finish(_ reason: RPCCloseReason) {
     guard !isClosed else { return }
+    owner?.closing(self)
+    guard !isClosed else { return }
     flush()
     // Sending may have found that the peer is gone.
     guard !isClosed else { return }

@@ -15,8 +15,14 @@ package protocol RPCConnectionOwner: AnyObject {
   func inputAvailable(_ connection: RPCConnection)
   /// What could not be sent before was sent down to the low mark.
   func becameWritable(_ connection: RPCConnection)
+  /// The connection is about to end, perhaps from within `next()`; what `output` holds after this call is sent as its last words.
+  func closing(_ connection: RPCConnection)
   /// The last call; never made from inside a call of the owner.
   func closed(_ connection: RPCConnection, reason: RPCCloseReason)
+}
+
+extension RPCConnectionOwner {
+  package func closing(_ connection: RPCConnection) {}
 }
 
 /// A connection, the last handler of its channel. Pull model: the owner takes messages when it wants them, so that back

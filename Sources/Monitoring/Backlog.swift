@@ -11,6 +11,8 @@ package struct Backlog {
   private var tables: [Int: [UUID: OwedChange]] = [:]
   /// The last commit that was added.
   package private(set) var lastCommitID: UUID?
+  /// The number of the first commit that was added: earlier ones were sent.
+  private var firstSequence: UInt64?
 
   package init() {}
 
@@ -25,10 +27,13 @@ package struct Backlog {
       for row in change.rows { add(row.uuid, row.old, row.new, table) }
     }
     lastCommitID = commit.id
+    if firstSequence == nil { firstSequence = commit.sequence }
   }
 
   /// Takes back a commit that was added last and whose record could not be written.
   package mutating func remove(_ commit: Commit, previousID: UUID, of specification: MonitorSpecification) {
+    guard let firstSequence, commit.sequence >= firstSequence else { return }
+    if commit.sequence == firstSequence { self.firstSequence = nil }
     for change in commit.tables {
       guard let table = specification.table(change.table.index) else { continue }
       for row in change.rows { add(row.uuid, row.new, row.old, table) }

@@ -112,6 +112,8 @@ extension Server {
     database.store?.isReplacing = false
     switch result {
     case .failure(let error): done(error)
+    case .success where databases[database.name] !== database:
+      done(OVSDBError(.canceled, "database conversion canceled because the database was removed"))
     case .success(let converted):
       if let store = database.store, let replacement {
         if let failure = finish(replacement, of: store) { return done(OVSDBError(.ioError, failure)) }

@@ -86,7 +86,7 @@ extension Server {
 
   /// Clients that come together ask for the same contents; the last of them within a moment of the first.
   private func keepForAMoment(_ key: DumpKey, _ database: ServedDatabase) {
-    after(.seconds(1)) { database.dumps[key] = nil }
+    after(.seconds(1)) { [weak database] in database?.dumps[key] = nil }
   }
 
   private func deliver(_ dump: InitialDump, from database: ServedDatabase) {
@@ -97,15 +97,16 @@ extension Server {
     for (session, subscription, idText) in waiting where !session.isClosed {
       session.isBusy = false
       subscription.isStarting = false
-      guard session.monitors[subscription.id]?.subscription === subscription else {
-        session.resume()
-        continue
-      }
+      let isCanceled = session.monitors[subscription.id]?.subscription !== subscription
       session.deliver(buffers, idText: idText) { Self.writeHead(subscription.format, dump.commitID, &$0) } tail: { writer in
         if subscription.format == .update3 { writer.append("]") }
       }
-      session.resume()
+      // The database was converted or removed meanwhile; the client hears of it in the order that it can understand.
+      if isCanceled { session.notify("monitor_canceled") { $0.append(utf8: subscription.id) } }
     }
+    // What was written leaves before anything else is done, which might be taken back.
+    closeSegment()
+    for waiter in waiting { waiter.session.resume() }
   }
 
   private static func writeHead(_ format: UpdateFormat, _ commitID: UUID, _ writer: inout ByteWriter) {
@@ -115,13 +116,11 @@ extension Server {
     writer.append("\",")
   }
 
-  /// Sends a session what its monitors are owed.
-  func drainBacklogs(of session: Session) {
+  /// Writes what a session's monitors are owed into its output.
+  func writeBacklogs(of session: Session) {
     for (database, subscription) in session.monitors.values where subscription.backlog != nil {
       guard session.acceptsUpdates else { return }
       database.hub.drain(subscription, lastCommitID: database.database.lastCommitID)
     }
-    // Outside of a turn nobody else would send what was just written.
-    scheduleClosing()
   }
 }

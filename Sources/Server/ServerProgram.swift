@@ -27,6 +27,8 @@ package enum ServerProgram {
   /// Runs until the process is told to end.
   package static func main() -> Never {
     Program.begin()
+    // A file that may not grow is an error of write(2), which clients are told, and not the end of the server.
+    signal(SIGXFSZ, SIG_IGN)
     VlogHandler.bootstrap()
     let daemonOptions = DaemonOptions()
     let tls = TLSOptions()

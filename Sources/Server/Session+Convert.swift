@@ -21,7 +21,7 @@ extension Session {
         .invalidParameters, "new schema name (\(schema.name)) does not match database name (\(database.name))")
     }
     let idText = id.text(sorted: true)
-    if pending[idText] != nil || conversions.contains(idText) {
+    if isPending(idText) {
       throw .syntaxError("convert: duplicate request ID", at: params)
     }
     conversions.insert(idText)
@@ -47,19 +47,29 @@ extension Server {
     let triggers = database.triggers
     for session in sessions.values {
       guard session.isChangeAware else {
+        _ = forgetMonitors(of: session, in: database)
         session.closesAfterSending = true
         touch(session)
         continue
       }
-      for (key, monitor) in session.monitors where monitor.database === database {
-        session.monitors[key] = nil
-        session.notify("monitor_canceled") { $0.append(utf8: key) }
-      }
+      for key in forgetMonitors(of: session, in: database) { session.notify("monitor_canceled") { $0.append(utf8: key) } }
     }
     for trigger in triggers {
       remove(trigger)
       if trigger.session.isChangeAware { trigger.session.replyError(idText: trigger.id) { $0.append("\"canceled\"") } }
     }
+  }
+
+  /// Ends a session's monitors of a database whose hub goes away with them.
+  ///
+  /// - Returns: the ids of those that have their initial contents; the others are told after theirs (InitialDump.swift).
+  private func forgetMonitors(of session: Session, in database: ServedDatabase) -> [String] {
+    var started: [String] = []
+    for (key, monitor) in session.monitors where monitor.database === database {
+      session.monitors[key] = nil
+      if !monitor.subscription.isStarting { started.append(key) }
+    }
+    return started
   }
 
   /// A database was added: clients that do not know how to learn of it have to connect anew.

@@ -182,7 +182,7 @@ extension Session {
 
   private func transact(_ params: JSONValue, _ id: JSONValue) throws(OVSDBError) {
     let database = try database(params, method: "transact")
-    if !pending.isEmpty, pending[id.text(sorted: true)] != nil {
+    if !pending.isEmpty || !conversions.isEmpty, isPending(id.text(sorted: true)) {
       throw .syntaxError("transact: duplicate request ID", at: params)
     }
     switch server.execute(params, in: database, for: self, elapsedMilliseconds: 0) {
@@ -206,6 +206,9 @@ extension Session {
     finishTransactReply()
   }
 
+  /// Whether a request with an id, as normal text, still waits for its reply.
+  func isPending(_ idText: String) -> Bool { pending[idText] != nil || conversions.contains(idText) }
+
   private func finishTransactReply() {
     connection.output.append(",\"result\":")
     connection.output.append(server.results)
@@ -227,8 +230,10 @@ extension Session {
   ///
   /// Source: RFC 7047 section 4.1.4; the reply goes to sessions that are aware of changes only, as observed.
   private func cancel(_ params: JSONValue) {
-    guard params.count == 1, let id = params[0], let trigger = pending[id.text(sorted: true)] else { return }
-    server.closeSegment()
+    guard params.count == 1, let key = params[0]?.text(sorted: true), pending[key] != nil else { return }
+    // Settling may answer the transaction.
+    guard server.settle(before: self), let trigger = pending[key] else { return }
+    server.closesSegmentEarly = true
     server.remove(trigger)
     if isChangeAware { replyError(idText: trigger.id) { $0.append("\"canceled\"") } }
   }

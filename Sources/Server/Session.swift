@@ -109,7 +109,7 @@ final class Session {
       connection.flush()
       if closesAfterSending { close() }
     }
-    if hasBacklog, acceptsUpdates { server.drainBacklogs(of: self) }
+    drainBacklogs()
     if isStalled, !isClogged {
       isStalled = false
       server.enqueue(self)
@@ -146,9 +146,9 @@ final class Session {
 
   func close() {
     guard !isClosed else { return }
-    isClosed = true
-    connection.flush()
+    // Sends what may leave by now.
     connection.close()
+    isClosed = true
   }
 
   /// Ends the session without what it has not been sent.
@@ -190,8 +190,20 @@ final class Session {
   /// The session had to wait and need not any more.
   func resume() {
     guard !isClosed else { return }
-    if hasBacklog, acceptsUpdates { server.drainBacklogs(of: self) }
+    if hasBacklog, acceptsUpdates {
+      // The sum may hold a commit of the open segment.
+      server.closeSegment()
+      drainBacklogs()
+    }
     server.enqueue(self)
+  }
+
+  /// Sends what the monitors are owed. No segment is open for this session: what is taken out of a sum leaves at once, since a segment
+  /// that is done again would not bring it back.
+  private func drainBacklogs() {
+    guard hasBacklog, acceptsUpdates else { return }
+    server.writeBacklogs(of: self)
+    if let last = held.last { hold(last.database, last.number) } else { connection.flush() }
   }
 
   var hasBacklog: Bool { monitors.values.contains { $0.subscription.backlog != nil } }
@@ -201,6 +213,13 @@ extension Session: RPCConnectionOwner {
   func inputAvailable(_ connection: RPCConnection) { server.enqueue(self) }
 
   func becameWritable(_ connection: RPCConnection) { resume() }
+
+  /// Nothing of an open segment leaves before the log took it, not even as last words.
+  func closing(_ connection: RPCConnection) {
+    server.closeSegment()
+    // What waits for a sync would overtake nothing now, and must not leave without it.
+    if !held.isEmpty { connection.output.removeAll() }
+  }
 
   func closed(_ connection: RPCConnection, reason: RPCCloseReason) {
     isClosed = true

@@ -71,15 +71,17 @@ extension Server {
   /// - Returns: false when the segment had to be done again, and the request was answered with the rest of it.
   func settle(before session: Session) -> Bool {
     guard !segment.commits.isEmpty else { return true }
-    session.keepsInput = true
-    defer { session.keepsInput = false }
     guard writeLogs() else {
       redoSegment()
       return false
     }
+    session.keepsInput = true
+    defer { session.keepsInput = false }
     let commits = segment.commits
     sendSegment()
     wakeTriggers(commits)
+    // The kept input is let go when the segment of the request closes; until then a failure would answer it twice.
+    touch(session)
     return true
   }
 
@@ -121,11 +123,12 @@ extension Server {
     databasesToWrite.removeAll(keepingCapacity: true)
     segment = Segment()
     segment.number = failed.number + 1
+    let wasCareful = isCareful
     isCareful = true
     for session in failed.touched { session.takeBack() }
     for session in failed.touched { while session.process(limit: Self.requestsPerSessionMax) > 0 {} }
-    isCareful = false
     closeSegment()
+    isCareful = wasCareful
   }
 
   /// Records a commit: log, monitors, history.
@@ -164,8 +167,9 @@ extension Server {
     closeSegment()
     let session = trigger.session
     // A trigger's request cannot be taken back to its session's input: it has the log to itself.
+    let wasCareful = isCareful
     isCareful = true
-    defer { isCareful = false }
+    defer { isCareful = wasCareful }
     let outcome = trigger.params.withRoot { params in
       execute(params, in: trigger.database, for: session, elapsedMilliseconds: trigger.elapsedMilliseconds)
     }
