@@ -83,7 +83,11 @@ struct DatabaseColumn {
     if let milliseconds = row.integer("max_backoff") { options.maxBackoffMilliseconds = milliseconds }
     options.probeMilliseconds = row.integer("inactivity_probe")
     options.isReadOnly = row.boolean("read_only") ?? false
-    options.role = row.string("role") ?? ""
+    if let role = row.string("role"), !role.isEmpty {
+      // Whoever set a role relies on it; to serve the remote without would open the database to its clients.
+      warnings.insert("roles are not supported; ignoring \"\(target)\" with role \"\(role)\" from database")
+      return nil
+    }
     if let text = row.value(of: "dscp", in: "other_config"), let dscp = UInt8(text), dscp < 64 { options.dscp = dscp }
     return (target, options)
   }

@@ -15,7 +15,6 @@ struct RemoteOptions: Equatable {
   var probeMilliseconds: Int64?
   var maxBackoffMilliseconds: Int64 = 8000
   var isReadOnly = false
-  var role = ""
   var dscp: UInt8 = Listener.defaultDSCP
 
   /// Shorter probes are raised to this.
@@ -81,7 +80,7 @@ final class Remote {
   ///
   /// - Returns: false when that takes a new remote: what a session may do, or its socket's marking, is settled when it begins.
   func apply(_ new: RemoteOptions) -> Bool {
-    guard new.role == options.role, new.dscp == options.dscp, new.isReadOnly == options.isReadOnly else { return false }
+    guard new.dscp == options.dscp, new.isReadOnly == options.isReadOnly else { return false }
     options = new
     for session in sessions.values { session.connection.probeIntervalMilliseconds = probeMilliseconds }
     return true
@@ -152,7 +151,9 @@ final class Remote {
       case .failure(let error):
         lastError = "\(error)"
         log.info("\(method.name): connection attempt failed (\(error))")
-        scheduleConnect()
+        // The session was made before the attempt, so that it misses nothing of what the peer sends first.
+        guard let session = sessions.values.first else { return scheduleConnect() }
+        server.remove(session, reason: .local)
       }
     }
   }
