@@ -14,4 +14,10 @@ int posix_shim_lock_description(int descriptor)
     return fcntl(descriptor, F_OFD_SETLK, &request);
 }
 
+int posix_shim_unlock_description(int descriptor)
+{
+    struct flock request = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+    return fcntl(descriptor, F_OFD_SETLK, &request);
+}
+
 void posix_shim_trim_memory(void) { malloc_trim(0); }

@@ -54,11 +54,12 @@ package final class Daemonizer {
   /// To be called when everything is open: whoever waits may go on. Detached: standard files and directory are given
   /// up, the console gets no more lines.
   package func complete() {
-    notifyParent()
+    // The terminal first: whoever waited for us may close it.
     if options.detaches {
       leaveTerminal()
       if options.changesDirectory { _ = chdir("/") }
     }
+    notifyParent()
     ReadinessNotice.ready()
   }
 
@@ -141,9 +142,9 @@ package final class Daemonizer {
     guard case .parent(let first, let pipe) = try fork() else { return }
     LogSystem.shared.setSubprogram("monitor")
     if let status = waitForReadiness(first, pipe) { failAsChild(status) }
-    notifyParent()
     // The directory stays: relative paths on the command line have to mean the same to the next process.
     if options.detaches { leaveTerminal() }
+    notifyParent()
     try watch(first)
   }
 

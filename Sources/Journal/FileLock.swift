@@ -43,7 +43,11 @@ package final class FileLock: Sendable {
     self.path = path
   }
 
-  deinit { _ = Self.held.withLock { $0.remove(identity) } }
+  deinit {
+    // A child that was forked a moment ago shares the description until it executes its program; the lock must not live on in it.
+    _ = posix_shim_unlock_description(descriptor.number)
+    _ = Self.held.withLock { $0.remove(identity) }
+  }
 
   /// Why a lock file could not be opened or locked.
   private struct Refusal: Error {

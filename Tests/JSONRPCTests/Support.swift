@@ -125,10 +125,12 @@ final class Pair: Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Reads that many bytes, answers, and reads as many again, without a task's switch in between.
-  func receiveAnsweringReceive(_ count: Int, _ answer: String) async -> [String?] {
+  /// Starts probing, reads that many bytes, answers, and reads as many again, all on a thread of its own: the tasks' threads may be
+  /// busy with other tests for longer than a probe waits.
+  func receiveAnsweringReceive(probing milliseconds: Int64, _ count: Int, _ answer: String) async -> [String?] {
     await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
+        self.loop.execute { self.connection.value.probeIntervalMilliseconds = milliseconds }
         let first = self.receiveBlocking(count)
         self.send(answer)
         continuation.resume(returning: [first, self.receiveBlocking(count)])

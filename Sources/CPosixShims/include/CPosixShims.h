@@ -14,6 +14,9 @@ pid_t posix_shim_fork(void);
 /// Returns 0, or -1 with errno.
 int posix_shim_lock_description(int descriptor);
 
+/// Gives that lock up, for all who share the description. Returns 0, or -1 with errno.
+int posix_shim_unlock_description(int descriptor);
+
 /// Gives free memory back to the system (malloc_trim(3)).
 void posix_shim_trim_memory(void);
 
