@@ -138,7 +138,8 @@ final class Remote {
     log.info("\(method.name): connecting...")
     let bound = NIOLoopBound(self, eventLoop: server.eventLoop)
     let name = method.name
-    dial(method, on: server.eventLoop, rundir: server.rundir, dscp: options.dscp) { channel in
+    // The session is made when there is a connection: a host may have several addresses, each tried in turn.
+    dial(method, on: server.eventLoop, rundir: server.rundir, dscp: options.dscp) { _ in }.flatMapThrowing { channel in
       try bound.value.accept(channel, name: name)
     }.assumeIsolated().whenComplete { [self] result in
       switch result {
@@ -151,9 +152,7 @@ final class Remote {
       case .failure(let error):
         lastError = "\(error)"
         log.info("\(method.name): connection attempt failed (\(error))")
-        // The session was made before the attempt, so that it misses nothing of what the peer sends first.
-        guard let session = sessions.values.first else { return scheduleConnect() }
-        server.remove(session, reason: .local)
+        scheduleConnect()
       }
     }
   }
