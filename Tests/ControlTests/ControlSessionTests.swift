@@ -27,7 +27,6 @@ import Testing
     ("drop", "[]", #""error":"\"drop\" command was dropped without an answer\n"}"#),
     ("twice", "[]", #""result":"one\n","error":null}"#),
     ("vlog/set", #"["foo"]"#, #""error":"no destination, level, or module \"foo\"\n"}"#),
-    ("vlog/reopen", "[]", #""error":"Logging to file not configured\n"}"#),
     ("vlog/disable-rate-limit", #"["foo"]"#, #""error":"unknown module\n"}"#),
     ("set-options", #"["--format","x"]"#, #""error":"option format has invalid value x\n"}"#),
     ("set-options", #"["--foo"]"#, #""error":"unrecognized option '--foo'\n"}"#),
