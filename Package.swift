@@ -18,6 +18,7 @@ let hashTrees: Target.Dependency = .product(name: "HashTreeCollections", package
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 /// The libraries from the ground up: a target imports only what stands above it (Documentation/architecture.md).
 let libraries: [Target] = [
@@ -30,7 +31,7 @@ let libraries: [Target] = [
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
   .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CPosixShims", crypto], swiftSettings: settings),
   .target(name: "Monitoring", dependencies: ["JSON", "OVSDB", "Engine", hashTrees, deques], swiftSettings: settings),
-  .target(name: "Streams", dependencies: ["CPosixShims", nioCore, nioPosix, logging], swiftSettings: settings),
+  .target(name: "Streams", dependencies: ["CPosixShims", nioCore, nioPosix, nioSSL, logging], swiftSettings: settings),
   .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
   .target(name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioPosix], swiftSettings: settings),
   .target(
@@ -108,6 +109,7 @@ let package = Package(
   name: "swift-ovsdb",
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
