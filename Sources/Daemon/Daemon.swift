@@ -7,6 +7,7 @@
 // - `LogModule` (what code calls), `LogSystem` (levels, patterns, destinations), `VlogHandler` (swift-log lands there too).
 // - `PIDFile`, `Daemonizer` (detach, watcher process, user), `TerminationSignals`, `Cleanup`, `ChildProcess`,
 //   `ReadinessNotice`, `TimeLimit`.
+// - For people at a terminal: `ProgressMeter`, `Terminal`, `DisplayWidth`.
 //
 // The order of a program's life, see `Daemonizer`:
 //

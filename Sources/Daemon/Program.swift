@@ -87,7 +87,7 @@ package enum Program {
 
   /// Writes text to standard error. If that fails there is nowhere left to complain.
   package static func writeError(_ text: String) {
-    _ = FileDescriptorWriter.writeAll(text, to: STDERR_FILENO)
+    ProgressMeter.aside { _ = FileDescriptorWriter.writeAll(text, to: STDERR_FILENO) }
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "process.h"
 #include "sockets.h"
+#include "terminal.h"
 
 /// fork(2). Swift's overlay hides it because threads do not survive it; the daemon forks before it starts any.
 pid_t posix_shim_fork(void);
