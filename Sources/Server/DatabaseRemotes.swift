@@ -11,12 +11,44 @@ import JSON
 import OVSDB
 
 /// A configuration that names what is not there.
-struct ConfigurationError: Error, CustomStringConvertible {
-  let description: String
+package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
+  package let description: String
 }
 
 /// A column that configures remotes.
 struct DatabaseColumn {
+  /// `db:DB,TABLE,COLUMN`, taken apart.
+  struct Path {
+    let name: String
+    let database: String
+    let table: String
+    let column: String
+
+    /// - Throws: `"NAME": invalid syntax`.
+    init(_ name: String) throws(ConfigurationError) {
+      let parts = name.dropFirst(3).split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      guard name.hasPrefix("db:"), parts.count == 3, parts.allSatisfy({ !$0.isEmpty }) else {
+        throw ConfigurationError(description: "\"\(name)\": invalid syntax")
+      }
+      self.name = name
+      (database, table, column) = (parts[0], parts[1], parts[2])
+    }
+
+    /// Looks the column up.
+    ///
+    /// - Parameter schema: of the database that the path names; nil when there is none.
+    func column(in schema: DatabaseSchema?) throws(ConfigurationError) -> (TableSchema, ColumnSchema) {
+      guard let schema else { throw ConfigurationError(description: "\"\(name)\": no database named \(database)") }
+      guard let found = schema.table(named: table) else {
+        throw ConfigurationError(description: "\"\(name)\": no table named \(table)")
+      }
+      guard let column = found.column(named: column) else {
+        throw ConfigurationError(description: "\"\(name)\": table \"\(table)\" has no column \"\(self.column)\"")
+      }
+      return (found, column)
+    }
+  }
+
   let database: ServedDatabase
   let table: TableSchema
   let column: ColumnSchema
@@ -24,23 +56,12 @@ struct DatabaseColumn {
 
   /// Reads `db:DB,TABLE,COLUMN`.
   init(_ name: String, in server: Server) throws(ConfigurationError) {
-    let parts = name.dropFirst(3).split(separator: ",", omittingEmptySubsequences: false)
-    guard name.hasPrefix("db:"), parts.count == 3, parts.allSatisfy({ !$0.isEmpty }) else {
-      throw ConfigurationError(description: "\"\(name)\": invalid syntax")
-    }
-    guard let database = server.databases[String(parts[0])] else {
-      throw ConfigurationError(description: "\"\(name)\": no database named \(parts[0])")
-    }
-    guard let table = database.database.schema.table(named: String(parts[1])) else {
-      throw ConfigurationError(description: "\"\(name)\": no table named \(parts[1])")
-    }
-    guard let column = table.column(named: String(parts[2])) else {
-      throw ConfigurationError(description: "\"\(name)\": table \"\(parts[1])\" has no column \"\(parts[2])\"")
-    }
+    let path = try Path(name)
+    let database = server.databases[path.database]
+    (table, column) = try path.column(in: database?.database.schema)
+    guard let database else { throw ConfigurationError(description: "\"\(name)\": no database named \(path.database)") }
     self.server = server
     self.database = database
-    self.table = table
-    self.column = column
   }
 
   /// The remotes that are configured now.
@@ -83,11 +104,7 @@ struct DatabaseColumn {
     if let milliseconds = row.integer("max_backoff") { options.maxBackoffMilliseconds = milliseconds }
     options.probeMilliseconds = row.integer("inactivity_probe")
     options.isReadOnly = row.boolean("read_only") ?? false
-    if let role = row.string("role"), !role.isEmpty {
-      // Whoever set a role relies on it; to serve the remote without would open the database to its clients.
-      warnings.insert("roles are not supported; ignoring \"\(target)\" with role \"\(role)\" from database")
-      return nil
-    }
+    options.role = row.string("role") ?? ""
     if let text = row.value(of: "dscp", in: "other_config"), let dscp = UInt8(text), dscp < 64 { options.dscp = dscp }
     return (target, options)
   }

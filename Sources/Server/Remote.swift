@@ -9,19 +9,6 @@ import Logging
 import NIOCore
 import Streams
 
-/// What is configured for a remote besides its name.
-struct RemoteOptions: Equatable {
-  /// Nil: what the connection method has by default.
-  var probeMilliseconds: Int64?
-  var maxBackoffMilliseconds: Int64 = 8000
-  var isReadOnly = false
-  var dscp: UInt8 = Listener.defaultDSCP
-
-  /// Shorter probes are raised to this.
-  static let probeMillisecondsMin: Int64 = 1000
-  static let backoffMillisecondsMin: Int64 = 1000
-}
-
 /// A remote.
 final class Remote {
   /// The state of an active remote, in the words of the status column.
@@ -80,7 +67,7 @@ final class Remote {
   ///
   /// - Returns: false when that takes a new remote: what a session may do, or its socket's marking, is settled when it begins.
   func apply(_ new: RemoteOptions) -> Bool {
-    guard new.dscp == options.dscp, new.isReadOnly == options.isReadOnly else { return false }
+    guard new.dscp == options.dscp, new.isReadOnly == options.isReadOnly, new.role == options.role else { return false }
     options = new
     for session in sessions.values { session.connection.probeIntervalMilliseconds = probeMilliseconds }
     return true

@@ -11,8 +11,13 @@ import Streams
 /// Where the server's clients come from.
 final class RemoteManager {
   private unowned let server: Server
-  /// As configured on the command line and by command; `db:` forms are not expanded.
-  private(set) var configured: [String: ConnectionMethod.Origin] = [:]
+  private struct Configured {
+    let origin: ConnectionMethod.Origin
+    var options = RemoteOptions()
+  }
+
+  /// As configured on the command line, by command and by the configuration file; `db:` forms are not expanded.
+  private var configured: [String: Configured] = [:]
   /// At work, by name.
   private(set) var remotes: [String: Remote] = [:]
   private var isReconcileScheduled = false
@@ -39,7 +44,7 @@ final class RemoteManager {
       _ = try ConnectionMethod.parse(name, origin: origin)
     }
     // What the command line named keeps its right to be a descriptor.
-    if configured[name] == nil { configured[name] = origin }
+    if configured[name] == nil { configured[name] = Configured(origin: origin) }
     reconcile()
   }
 
@@ -48,6 +53,15 @@ final class RemoteManager {
     guard configured.removeValue(forKey: name) != nil else { return false }
     reconcile()
     return true
+  }
+
+  /// Takes over the remotes of a configuration file that was checked: those of the file before it go, all others stay.
+  func configure(_ remotes: [String: RemoteOptions]) {
+    configured = configured.filter { $0.value.origin != .configurationFile }
+    for (name, options) in remotes where configured[name] == nil {
+      configured[name] = Configured(origin: .configurationFile, options: options)
+    }
+    reconcile()
   }
 
   /// Starts writing status back.
@@ -100,7 +114,7 @@ final class RemoteManager {
   private func wantedRemotes() -> [String: (ConnectionMethod, RemoteOptions)] {
     var wanted: [String: (ConnectionMethod, RemoteOptions)] = [:]
     var warnings: Set<String> = []
-    for (name, origin) in configured {
+    for (name, entry) in configured {
       if name.hasPrefix("db:") {
         for (target, options) in databaseTargets(name, &warnings) where wanted[target] == nil {
           do {
@@ -109,10 +123,15 @@ final class RemoteManager {
             warnings.insert("\(error); ignoring \"\(target)\" from database")
           }
         }
-      } else if let method = try? ConnectionMethod.parse(name, origin: origin) {
+      } else if let method = try? ConnectionMethod.parse(name, origin: entry.origin) {
         // It was checked when it was added.
-        wanted[name] = (method, RemoteOptions())
+        wanted[name] = (method, entry.options)
       }
+    }
+    for (name, (_, options)) in wanted where !options.role.isEmpty {
+      // Whoever set a role relies on it; to serve the remote without would open the database to its clients.
+      warnings.insert("roles are not supported; ignoring \"\(name)\" with role \"\(options.role)\"")
+      wanted[name] = nil
     }
     for warning in warnings.subtracting(lastWarnings).sorted() { log.warning("\(warning)") }
     lastWarnings = warnings

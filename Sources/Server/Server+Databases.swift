@@ -16,10 +16,35 @@ package struct StorageOptions: Sendable {
 }
 
 extension Server {
+  /// A database that is open and not served yet. Let go, it closes its file.
+  struct PreparedDatabase {
+    let path: String
+    let opened: DatabaseFile.Opened
+
+    var schema: DatabaseSchema { opened.database.schema }
+    var name: String { schema.name }
+  }
+
   /// Opens a database file and serves it.
   ///
   /// - Throws: why the file is not served.
   package func openDatabase(_ path: String) throws(OVSDBError) {
+    let prepared = try prepareDatabase(path)
+    if databases[prepared.name] != nil { throw OVSDBError(.ovsdbError, "\(prepared.name): duplicate database name") }
+    serve(prepared)
+  }
+
+  /// Opens a database file, locked and read.
+  ///
+  /// - Throws: why the file cannot be served, in the way that is asked for.
+  func prepareDatabase(
+    _ path: String, as model: DatabaseConfiguration.ServiceModel = .unspecified
+  ) throws(OVSDBError) -> PreparedDatabase {
+    switch model {
+    case .unspecified, .standalone, .clustered: break
+    case .activeBackup, .relay:
+      throw OVSDBError(.notSupported, "\(path): this server has no service model '\(model.name)'")
+    }
     if databases.values.contains(where: { $0.store?.path == path }) {
       throw OVSDBError(.ovsdbError, "\(path): already open")
     }
@@ -33,10 +58,16 @@ extension Server {
       for warning in error.lockWarnings { log.warning("\(warning)") }
       throw error.object
     }
+    if model == .clustered { throw OVSDBError(.ovsdbError, "\(path): database is standalone and not clustered") }
     let name = opened.database.schema.name
     if name.hasPrefix("_") { throw OVSDBError(.ovsdbError, "\(name): names beginning with \"_\" are reserved") }
-    if databases[name] != nil { throw OVSDBError(.ovsdbError, "\(name): duplicate database name") }
-    noteRecovery(opened.recovery, path)
+    return PreparedDatabase(path: path, opened: opened)
+  }
+
+  /// Serves a database from now on. Its name must be free.
+  func serve(_ prepared: PreparedDatabase) {
+    let opened = prepared.opened
+    noteRecovery(opened.recovery, prepared.path)
     let store = DatabaseStore(log: opened.log, usesDifferences: storageOptions.usesDifferences)
     let served = ServedDatabase(database: opened.database, store: store, isReadOnly: false, server: self)
     add(served)

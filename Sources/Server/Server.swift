@@ -31,6 +31,8 @@ package final class Server {
   let storageOptions: StorageOptions
   /// Give free memory back to the system after a compaction.
   var trimsMemory = true
+  /// Nil: configured by the command line and by command.
+  var configuration: ConfigurationInForce?
   private(set) lazy var remotes = RemoteManager(server: self)
   /// Remotes that were removed and whose sessions are still closing.
   private var closingRemotes: [ObjectIdentifier: Remote] = [:]

@@ -23,7 +23,28 @@ extension Server {
         try run(bound.value, arguments)
       }
     }
-    add("add-remote", "REMOTE", 1...1) { (server, arguments) throws(ControlError) in
+    /// A command that changes what a configuration file, if there is one, decides.
+    func addConfiguring(
+      _ name: String, _ usage: String, _ arguments: ClosedRange<Int>,
+      _ run: @escaping @Sendable (Server, [String]) throws(ControlError) -> String
+    ) {
+      add(name, usage, arguments) { (server, arguments) throws(ControlError) in
+        if let path = server.configuration?.path {
+          throw ControlError("Update the \(path) and use ovsdb-server/reload instead")
+        }
+        return try run(server, arguments)
+      }
+    }
+    add("reload") { (server, _) throws(ControlError) in
+      guard server.configuration != nil else { throw ControlError("Configuration file was not specified on command line") }
+      do throws(ServerConfiguration.Failure) {
+        try server.loadConfiguration()
+      } catch {
+        throw ControlError("Configuration failed.  See the log file for details.")
+      }
+      return ""
+    }
+    addConfiguring("add-remote", "REMOTE", 1...1) { (server, arguments) throws(ControlError) in
       do {
         try server.remotes.add(arguments[0], origin: .controlSocket)
         return ""
@@ -31,12 +52,12 @@ extension Server {
         throw ControlError("\(error)")
       }
     }
-    add("remove-remote", "REMOTE", 1...1) { (server, arguments) throws(ControlError) in
+    addConfiguring("remove-remote", "REMOTE", 1...1) { (server, arguments) throws(ControlError) in
       guard server.remotes.remove(arguments[0]) else { throw ControlError("no such remote") }
       return ""
     }
     add("list-remotes") { (server, _) throws(ControlError) in server.remotes.names.map { "\($0)\n" }.joined() }
-    add("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
+    addConfiguring("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
       do throws(OVSDBError) {
         try server.openDatabase(arguments[0])
       } catch {
@@ -45,7 +66,7 @@ extension Server {
       server.closeUnawareSessions()
       return ""
     }
-    add("remove-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
+    addConfiguring("remove-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
       do throws(ConfigurationError) {
         try server.closeDatabase(arguments[0])
       } catch {

@@ -19,6 +19,8 @@ private struct Arguments {
   var opensNoDatabase = false
   var runCommand: String?
   var controlSocket: String?
+  /// Absolute; nil: none.
+  var configurationFile: String?
   var storage = StorageOptions()
 }
 
@@ -69,6 +71,7 @@ package enum ServerProgram {
         throw ConfigurationError(description: "\(error)")
       }
     }
+    if let path = arguments.configurationFile { try server.configure(from: path) }
     for remote in arguments.remotes { try server.remotes.add(remote, origin: .commandLine) }
     server.remotes.run()
     server.watchCompaction()
@@ -114,14 +117,23 @@ package enum ServerProgram {
       CommandLineOption("sync-from", value: { _ in refused.append("--sync-from") }),
       CommandLineOption("sync-exclude-tables", value: { _ in refused.append("--sync-exclude-tables") }),
       CommandLineOption("active", flag: { refused.append("--active") }),
-      CommandLineOption("config-file", value: { _ in refused.append("--config-file") }),
+      CommandLineOption(
+        "config-file", value: { arguments.configurationFile = Paths.absolute($0, in: Paths.databaseDirectory) }),
       CommandLineOption("help", letter: "h", flag: { printUsage() }),
       CommandLineOption("version", letter: "V", flag: { printVersion() }),
     ]
     let parser = OptionParser(options: own + daemonOptions.options + LogOptions.options + tls.options)
     let names = parser.parseOrExit()
+    if arguments.configurationFile != nil, !refused.isEmpty {
+      Program.fail("--config-file is mutually exclusive with --sync-from, --sync-exclude and --active")
+    }
     if let option = refused.first {
       Program.fail("\(option): this server has no such service model; it serves standalone databases")
+    }
+    if arguments.configurationFile != nil {
+      if !arguments.remotes.isEmpty { Program.fail("--config-file is mutually exclusive with --remote") }
+      if !names.isEmpty { Program.fail("Databases should be specified in a config file") }
+      return arguments
     }
     for name in names {
       if arguments.databases.contains(name) {
@@ -156,6 +168,7 @@ package enum ServerProgram {
       unix:FILE, tcp:HOST[:PORT] (connect), or db:DB,TABLE,COLUMN
 
       Other options:
+        --config-file=PATH      take remotes and databases from a JSON file
         --no-dbs                start without a database
         --run COMMAND           run COMMAND as subprocess then exit
         --unixctl=SOCKET        override default control socket name

@@ -45,14 +45,14 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
 
   /// Parses the name of a remote.
   ///
-  /// - Throws: `Refusal` for `pfd:` from an origin other than the command line or the configuration file that the command
-  ///   line names. Through the control socket or the database, whoever may write there could otherwise make the server
-  ///   accept on any of its descriptors.
+  /// - Throws: `Refusal` for `pfd:` from an origin other than the command line. Whoever may write into a database, a
+  ///   configuration file or the control socket could otherwise make the server accept on any of its descriptors, and
+  ///   a file that is read again knows nothing of what the process was started with.
   package static func parse(_ name: String, origin: Origin) throws(Refusal) -> ConnectionMethod {
     if hasScheme(name, "pfd") {
       switch origin {
-      case .commandLine, .configurationFile: break
-      case .controlSocket, .database:
+      case .commandLine: break
+      case .configurationFile, .controlSocket, .database:
         throw Refusal(description: "pfd: remotes can only be specified on the command line")
       }
     }

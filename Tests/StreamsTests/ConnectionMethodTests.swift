@@ -68,16 +68,15 @@ import Testing
     #expect(text == "\(name): bad file descriptor")
   }
 
-  @Test(arguments: [ConnectionMethod.Origin.controlSocket, .database], ["pfd:5", "pfd:x", "pfd:"])
+  @Test(arguments: [ConnectionMethod.Origin.controlSocket, .database, .configurationFile], ["pfd:5", "pfd:x", "pfd:"])
   func inheritedDescriptorsAreRefusedFromOutside(origin: ConnectionMethod.Origin, name: String) {
     #expect(
       throws: ConnectionMethod.Refusal(description: "pfd: remotes can only be specified on the command line")
     ) { try ConnectionMethod.parse(name, origin: origin) }
   }
 
-  @Test(arguments: [ConnectionMethod.Origin.commandLine, .configurationFile])
-  func inheritedDescriptorsAreTakenFromTheStarter(origin: ConnectionMethod.Origin) throws {
-    #expect(try ConnectionMethod.parse("pfd:5", origin: origin).kind == .pfd(descriptor: 5))
+  @Test func inheritedDescriptorsAreTakenFromTheStarter() throws {
+    #expect(try ConnectionMethod.parse("pfd:5", origin: .commandLine).kind == .pfd(descriptor: 5))
   }
 
   @Test func onlyNetworkMethodsProbeByDefault() throws {

@@ -36,9 +36,10 @@ package final class ChildProcess {
   /// - Parameters:
   ///   - environment: Added to (and stronger than) the environment of the tests.
   ///   - input: A file for standard input, `/dev/null` by default.
+  ///   - descriptors: Ours that the program inherits, by the numbers they have there. Ours must be out of the way of those.
   package init(
     _ program: String, _ arguments: [String], environment: [String: String] = [:], directory: String,
-    input: String = "/dev/null", output: String, errors: String
+    input: String = "/dev/null", output: String, errors: String, descriptors: [Int32: Int32] = [:]
   ) throws {
     name = program
     var actions = posix_spawn_file_actions_t()
@@ -47,6 +48,7 @@ package final class ChildProcess {
     posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    for (number, ours) in descriptors { posix_spawn_file_actions_adddup2(&actions, ours, number) }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
