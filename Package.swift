@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let hashTrees: Target.Dependency = .product(name: "HashTreeCollections", package: "swift-collections")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
@@ -84,7 +85,8 @@ let tests: [Target] = [
   .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
   .testTarget(name: "OVSDBTests", dependencies: ["JSON", "OVSDB"], swiftSettings: settings),
   .testTarget(name: "EngineTests", dependencies: ["JSON", "OVSDB", "Engine"], swiftSettings: settings),
-  .testTarget(name: "MonitoringTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], swiftSettings: settings),
+  .testTarget(
+    name: "MonitoringTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring", "FuzzTargets"], swiftSettings: settings),
   .testTarget(
     name: "ScenarioTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], exclude: ["Scenarios"],
     swiftSettings: settings),
@@ -94,6 +96,20 @@ let tests: [Target] = [
     name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims"], swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioCore, nioPosix], swiftSettings: settings),
 ]
+
+/// What reads the bytes of strangers, for tests over the corpora and for libFuzzer (utilities/fuzz.sh).
+let fuzzing: [Target] = [
+  .target(
+    name: "FuzzTargets",
+    dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Monitoring", "JSONRPC", "Control", nioCore, nioEmbedded],
+    path: "Fuzz/Targets", swiftSettings: settings),
+  .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: settings),
+]
+
+/// libFuzzer brings its own `main`, so this is no part of an ordinary build.
+let fuzzDriver: [Target] =
+  Context.environment["OVSDB_FUZZ"] == nil
+  ? [] : [.executableTarget(name: "ovsdb-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: settings)]
 
 /// Tests that run whole programs: ours, Open vSwitch's, and OVN's. They share no code with what they test.
 let wholeProgramTests: [Target] = [
@@ -114,5 +130,5 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
-  targets: libraries + programs + tests + wholeProgramTests
+  targets: libraries + programs + tests + fuzzing + fuzzDriver + wholeProgramTests
 )

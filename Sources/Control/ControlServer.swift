@@ -37,20 +37,33 @@ package final class ControlServer: Sendable {
     do {
       let method = try ConnectionMethod.parse("punix:\(path)", origin: .commandLine)
       listener = try Listener.open(method, group: loop, rundir: Paths.runDirectory) { accepted in
-        let connection = RPCConnection(name: accepted.name, messageBytesMax: messageBytesMax)
-        connection.answersEcho = false
-        let session = ControlSession(connection: connection, commands: commands, loop: loop) {
+        let session = try serve(accepted.channel, name: accepted.name, commands: commands) {
           sessions.value[ObjectIdentifier($0)] = nil
         }
-        connection.owner = session
         sessions.value[ObjectIdentifier(session)] = session
-        try accepted.channel.pipeline.syncOperations.addHandler(connection)
       }
     } catch {
       throw UsageError("\(path): could not initialize control socket (\(error))")
     }
     Cleanup.register(path)
     return ControlServer(path: path, listener: listener, loop: loop, sessions: sessions)
+  }
+
+  /// Begins to serve one connection on its channel's loop. The caller keeps the session until it has closed.
+  static func serve(
+    _ channel: any Channel, name: String, commands: ControlCommands, didClose: @escaping (ControlSession) -> Void
+  ) throws -> ControlSession {
+    let connection = RPCConnection(name: name, messageBytesMax: messageBytesMax)
+    connection.answersEcho = false
+    let session = ControlSession(connection: connection, commands: commands, loop: channel.eventLoop, didClose: didClose)
+    connection.owner = session
+    try channel.pipeline.syncOperations.addHandler(connection)
+    return session
+  }
+
+  /// Serves one connection of a channel that somebody else made, for as long as the result is kept.
+  package static func serve(_ channel: any Channel, commands: ControlCommands) throws -> AnyObject {
+    try serve(channel, name: "control", commands: commands) { _ in }
   }
 
   private init(

@@ -4,6 +4,7 @@
 // too busy to read.
 
 import Engine
+import FuzzTargets
 import JSON
 import Monitoring
 import OVSDB
@@ -140,7 +141,7 @@ import Testing
   ) throws {
     #expect(client.faults == [], comment)
     for subscription in subscriptions {
-      let copy = client.copies[ObjectIdentifier(subscription)] ?? Copy()
+      let copy = client.copies[ObjectIdentifier(subscription)] ?? MonitorCopy()
       let specification = subscription.group.specification
       for monitored in specification.tables {
         let expected = rows(of: monitored, database)

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// libFuzzer's entry points. The target is named by OVSDB_FUZZ_TARGET; utilities/fuzz.sh builds and runs this.
+
+import FuzzTargets
+import Glibc
+
+/// Chosen before the first input; libFuzzer calls from one thread.
+private let chosen: FuzzTarget = {
+  let name = getenv("OVSDB_FUZZ_TARGET").map { String(cString: $0) } ?? ""
+  if let target = FuzzTarget.all.first(where: { $0.name == name }) { return target }
+  say("OVSDB_FUZZ_TARGET must be one of \(FuzzTarget.all.map(\.name).joined(separator: " "))")
+  exit(2)
+}()
+
+private func say(_ text: String) {
+  var line = text + "\n"
+  _ = line.withUTF8 { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+}
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+  do {
+    try chosen.run(UnsafeRawBufferPointer(start: start, count: count))
+  } catch {
+    say("\(chosen.name): \(error)")
+    // What must hold does not: libFuzzer keeps the input of whoever aborts.
+    abort()
+  }
+  return 0
+}

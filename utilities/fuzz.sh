@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Fuzzes what reads the bytes of strangers with libFuzzer and AddressSanitizer: every target of Fuzz/Targets in turn, SECONDS in all
+# (90 without argument), beginning with the corpus in Fuzz/Corpora. What is found is put into Fuzz/Findings, and the script fails.
+#
+#   utilities/fuzz.sh [SECONDS] [TARGET...]
+#
+# Inputs that reach new code are kept in .build/fuzz-corpora, so that a second run goes on where the first ended.
+set -euo pipefail
+. "$(dirname "$0")/common.sh"
+
+need_swift
+need_packages libjansson-dev pkg-config
+cd "$top"
+seconds=${1:-90}
+[ $# -gt 0 ] && shift
+targets=("$@")
+[ ${#targets[@]} = 0 ] && for corpus in Fuzz/Corpora/*/; do targets+=("$(basename "$corpus")"); done
+
+export OVSDB_FUZZ=1
+swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --product ovsdb-fuzz 2>&1 |
+  { grep -v 'Cannot export local symbol' || true; }
+program=$(swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --show-bin-path)/ovsdb-fuzz
+
+mkdir -p Fuzz/Findings
+status=0
+for target in "${targets[@]}"; do
+  grown=.build/fuzz-corpora/$target
+  mkdir -p "$grown"
+  log=.build/fuzz-corpora/$target.log
+  # An input that takes ten seconds counts as a hang, one that takes two gigabytes as growth without bound.
+  OVSDB_FUZZ_TARGET=$target "$program" -max_total_time=$((seconds / ${#targets[@]} + 1)) -max_len=16384 -timeout=10 \
+    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="Fuzz/Findings/$target-" "$grown" "Fuzz/Corpora/$target" \
+    >"$log" 2>&1 || { status=1; tail -40 "$log"; }
+  echo "$target: $(sed -n 's/stat::number_of_executed_units: *//p' "$log") executions," \
+    "$(find "$grown" -type f | wc -l) inputs that reach something new, log in $log"
+done
+rmdir Fuzz/Findings 2>/dev/null || true
+exit $status
