@@ -149,7 +149,8 @@ extension Transaction {
       if let table { tablesRead.insert(table.index) }
       try perform(name, members, table, context, &writer)
       if context.isReadOnly, !name.isReadOnly {
-        throw OVSDBError(.notAllowed, "\(name.name) operation not allowed when database server is in read only mode")
+        let reason = context.readOnlyReason.map { ": \($0)" } ?? " when database server is in read only mode"
+        throw OVSDBError(.notAllowed, "\(name.name) operation not allowed\(reason)")
       }
     } catch let error as OVSDBError {
       throw .error(error)

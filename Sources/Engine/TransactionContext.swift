@@ -8,6 +8,8 @@ import OVSDB
 package struct TransactionContext {
   /// Writes are refused.
   package var isReadOnly: Bool
+  /// Why, where there is more to say than that the server is in read-only mode.
+  package var readOnlyReason: String?
   /// Whether the session owns the lock of a name; for `assert`.
   package var ownsLock: (String) -> Bool
   /// Time since the request arrived, for `wait`.
@@ -17,12 +19,13 @@ package struct TransactionContext {
 
   package init(
     isReadOnly: Bool = false, ownsLock: @escaping (String) -> Bool = { _ in false }, elapsedMilliseconds: Int64 = 0,
-    canWait: Bool = true
+    canWait: Bool = true, readOnlyReason: String? = nil
   ) {
     self.isReadOnly = isReadOnly
     self.ownsLock = ownsLock
     self.elapsedMilliseconds = elapsedMilliseconds
     self.canWait = canWait
+    self.readOnlyReason = readOnlyReason
   }
 }
 

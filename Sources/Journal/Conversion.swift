@@ -40,7 +40,7 @@ package enum Conversion {
   }
 
   /// A column in both schemas.
-  private struct ColumnPair {
+  struct ColumnPair {
     let old: ColumnSchema
     let new: ColumnSchema
     /// The types say the same, so values pass as they are.
@@ -77,7 +77,7 @@ package enum Conversion {
     }
   }
 
-  private static func pairs(from old: TableSchema, to new: TableSchema, _ rules: ConversionRules) -> [ColumnPair] {
+  static func pairs(from old: TableSchema, to new: TableSchema, _ rules: ConversionRules) -> [ColumnPair] {
     new.columns.compactMap { column in
       guard let source = old.columns.first(where: { $0.name == column.name }) else { return nil }
       if rules == .offline, !source.isPersistent { return nil }

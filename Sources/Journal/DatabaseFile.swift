@@ -23,16 +23,19 @@ package enum DatabaseFile {
   /// A record that is intact but does not fit the schema or the rows counts as damage of the file, like one with a wrong
   /// hash. Reading on behind it, as the peer does, would build on a state that never was.
   ///
+  /// - Parameter keepsDamaged: Open a file with damage inside as well, for reading what stands before it.
   /// - Throws: as `LogFile.open` and `LogFile.Loader.load` do; `cannot apply this operation to clustered database file`; that
   ///   the rows contradict each other.
   package static func open(
-    _ path: String, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system
+    _ path: String, keepsDamaged: Bool = false, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system
   ) throws(LogError) -> Opened {
     let loader = try LogFile.open(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem)
     if loader.kind == .clustered { throw LogError.clustered(path) }
     var assembly = Assembly(path: path, random: random)
-    let (log, recovery) = try loader.load { (record) throws(LogError) in try assembly.apply(record) }
-    if case .torn = recovery {
+    let (log, recovery) = try loader.load(keepsDamaged: keepsDamaged) { (record) throws(LogError) in
+      try assembly.apply(record)
+    }
+    if recovery != .clean {
       // The bad record may have been applied in part.
       assembly = Assembly(path: path, random: random)
       try log.forEachRecord { (record) throws(LogError) in try assembly.apply(record) }

@@ -19,6 +19,8 @@
 //
 // What always holds:
 //   (1) Bytes of the file before `size` form whole records; whatever stands behind is cut off before the next write.
-//   (2) A file whose damage is followed by good records is never opened for writing, so nothing good is ever cut off.
+//   (2) A file whose damage is followed by good records, or whose bad record is whole, is never written, so nothing good
+//       is ever cut off.
 //   (3) A record counts as written when the kernel took all of it; otherwise nothing of it stays in the file.
 //   (4) After a failed sync nothing more is appended: the kernel may have dropped what came before. A replacement heals.
+//   (5) A file takes another's name only when all that was ever reported as durable is on stable storage in it.

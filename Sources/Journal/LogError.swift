@@ -88,17 +88,35 @@ extension LogError {
     LogError(.syntaxError, "\(path): \(record.length) bytes starting at offset \(record.offset) are not a JSON object")
   }
 
-  /// Good records stand behind a bad one: writing would cut them off, so the file is not opened.
-  static func damagedInside(
-    _ path: String, record: Int, offset: Int, cause: LogError, goodRecordsBehind: Int
-  ) -> LogError {
-    let records = goodRecordsBehind == 1 ? "1 good record follows" : "\(goodRecordsBehind) good records follow"
-    return LogError(
-      .ovsdbError,
-      """
-      \(path): record \(record) at offset \(offset) is damaged and \(records) it; \
-      refusing to open the file, because writing to it would discard them \
-      (ovsdb-tool salvage copies what is good into a new file): \(cause.object)
-      """)
+  /// A bad record at or behind which a write would lose something good.
+  struct Damage {
+    let path: String
+    let record: Int
+    let offset: Int
+    let cause: LogError
+    /// The record is whole, and what it says does not fit what came before.
+    let isIntact: Bool
+    let goodRecordsBehind: Int
+    /// False when there was more to look through than can be looked through in reasonable time.
+    let isCountComplete: Bool
+
+    private var place: String {
+      let count = "\(isCountComplete ? "" : "at least ")\(goodRecordsBehind)"
+      let records = goodRecordsBehind == 1 ? "\(count) good record follows" : "\(count) good records follow"
+      return "\(path): record \(record) at offset \(offset) \(isIntact ? "does not fit" : "is damaged") and \(records) it"
+    }
+
+    /// For a file that is not opened.
+    var refusal: LogError {
+      LogError(
+        .ovsdbError,
+        """
+        \(place); refusing to open the file, because writing to it would discard \(isIntact ? "the record" : "them") \
+        (ovsdb-tool salvage copies what is good into a new file): \(cause.object)
+        """)
+    }
+
+    /// For a file that is kept as it is.
+    var report: LogError { LogError(.ovsdbError, "\(place); what comes before is served read-only: \(cause.object)") }
   }
 }

@@ -5,7 +5,8 @@
 //
 //     create ──────────────────────────────▶ writable ──▶ append… flush… (truncates what a failed write left)
 //     open ──▶ load(each record) ──▶ clean ────▶ │ ▲
-//                   │                torn ───────┘ └── finish(replacement)
+//                   │                torn ───────┘ └── swap(to: replacement)
+//                   ├──▶ damaged (where the caller asked for it): nothing is ever written
 //                   └──▶ damage inside, unreadable: thrown; the file is not opened
 
 import Glibc
@@ -21,6 +22,8 @@ package final class LogFile {
     /// Record number `record` at `offset` is no good and nothing good stands behind it: what a crash or a full disk
     /// leaves. Everything before was applied; the next write cuts off the last `excess` bytes first.
     case torn(LogError, record: Int, offset: Int, excess: Int)
+    /// Good records stand behind a bad one. Everything before it was applied; the file takes no writes, whoever asks.
+    case damaged(LogError)
   }
 
   /// The file's name as the user gave it.
@@ -43,6 +46,10 @@ package final class LogFile {
   package private(set) var baseSize: Int?
   /// True when something may stand behind `size`.
   private var hasExcess = false
+  /// Why this file must stay as it is; nil for one that may be written.
+  package private(set) var damage: LogError?
+  /// How many bytes the last write wanted that failed; nil after one that succeeded.
+  private var refusedByteCount: Int?
 
   /// Where records are put together before they are framed.
   var scratch = ByteWriter()
@@ -138,11 +145,14 @@ package final class LogFile {
 
     /// Gives every record to `body` in order; an error that `body` throws counts as damage of that record.
     ///
+    /// A record that is whole but that `body` refuses is never torn: somebody wrote it so, and cutting it off would lose it.
+    ///
+    /// - Parameter keepsDamaged: Give back a file with damage inside, which will take no writes, instead of throwing.
     /// - Returns: The file, ready to be written, and how its end was found.
     /// - Throws: The error of record 0; a system's error; any error at all when good records stand behind the bad one,
     ///   with their number: a write would discard them.
     package consuming func load(
-      _ body: (Record) throws(LogError) -> Void
+      keepsDamaged: Bool = false, _ body: (Record) throws(LogError) -> Void
     ) throws(LogError) -> (log: LogFile, recovery: Recovery) {
       while true {
         let start = reader.position
@@ -157,20 +167,28 @@ package final class LogFile {
           log.noteRecord(end: record.end)
         } catch {
           if index == 0 || error.code != nil { throw error }
-          try refuseIfGoodRecordsFollow(error, index: index, start: start, from: end ?? start + 1)
-          return (log, .torn(error, record: index, offset: start, excess: try log.noteExcess()))
+          guard let damage = try damage(error, index: index, start: start, intactEnd: end) else {
+            return (log, .torn(error, record: index, offset: start, excess: try log.noteExcess()))
+          }
+          guard keepsDamaged else { throw damage.refusal }
+          log.damage = damage.report
+          return (log, .damaged(damage.report))
         }
       }
     }
 
-    private func refuseIfGoodRecordsFollow(
-      _ cause: LogError, index: Int, start: Int, from position: Int
-    ) throws(LogError) {
+    /// What a write would lose at and behind a bad record; nil when nothing.
+    ///
+    /// - Parameter intactEnd: Where the record ends when it is whole and only does not fit.
+    private func damage(
+      _ cause: LogError, index: Int, start: Int, intactEnd: Int?
+    ) throws(LogError) -> LogError.Damage? {
       var scan = try RecordScan(reader.descriptor, path: log.path, kind: log.kind)
-      let count = try scan.count(from: position)
-      if count == 0 && !scan.isIncomplete { return }
-      throw LogError.damagedInside(
-        log.path, record: index, offset: start, cause: cause, goodRecordsBehind: count)
+      let count = try scan.count(from: intactEnd ?? start + 1)
+      if intactEnd == nil, count == 0, !scan.isIncomplete { return nil }
+      return LogError.Damage(
+        path: log.path, record: index, offset: start, cause: cause, isIntact: intactEnd != nil, goodRecordsBehind: count,
+        isCountComplete: !scan.isIncomplete)
     }
   }
 
@@ -225,10 +243,22 @@ package final class LogFile {
   /// Hands everything pending to the kernel, with one write where the kernel takes it whole.
   ///
   /// - Throws: `write failed`, with the file cut back to what it was and the records still pending: flush again, or
-  ///   `discardPending`. The error of an earlier failed sync, until a replacement took the file's place.
+  ///   `discardPending`. The error of an earlier failed sync, until a replacement took the file's place. What is damaged
+  ///   in a file that was kept in spite of it.
   package func flush() throws(LogError) {
     guard hasPending else { return }
-    if let failure = shared.failure { throw failure }
+    if let failure = damage ?? shared.failure { throw failure }
+    do throws(LogError) { try writePending() } catch {
+      refusedByteCount = pending.count
+      throw error
+    }
+    refusedByteCount = nil
+    let start = size
+    for end in pendingEnds { noteRecord(end: start + end) }
+    discardPending()
+  }
+
+  private func writePending() throws(LogError) {
     try cutExcess()
     do throws(SystemError) {
       try pending.withUnsafeBufferPointer { bytes throws(SystemError) in
@@ -245,9 +275,33 @@ package final class LogFile {
       }
       throw report
     }
-    let start = size
-    for end in pendingEnds { noteRecord(end: start + end) }
-    discardPending()
+  }
+
+  /// Finds out whether a write like the one that failed would succeed by now, with bytes that are cut off again at once.
+  /// Between the two the file has a torn tail, which every reader knows.
+  ///
+  /// - Throws: As the write would.
+  package func probe() throws(LogError) {
+    if let failure = damage ?? shared.failure { throw failure }
+    guard let count = refusedByteCount else { return }
+    try cutExcess()
+    hasExcess = true
+    do throws(SystemError) {
+      let zeros = [UInt8](repeating: 0, count: min(count, Self.pendingKeptByteCount))
+      var done = 0
+      while done < count {
+        let part = zeros.prefix(count - done)
+        try part.withUnsafeBufferPointer { bytes throws(SystemError) in
+          try descriptor.writeAll(UnsafeRawBufferPointer(bytes), at: size + done)
+        }
+        done += part.count
+      }
+    } catch {
+      try cutExcess()
+      throw LogError.failed(path, "write failed", error)
+    }
+    try cutExcess()
+    refusedByteCount = nil
   }
 
   private func cutExcess() throws(LogError) {
@@ -263,16 +317,23 @@ package final class LogFile {
   // MARK: - Sync
 
   /// What another thread needs to put everything on stable storage that was flushed when this was asked for.
-  package var syncTarget: SyncTarget { SyncTarget(path: path, descriptor: descriptor, shared: shared) }
+  package var syncTarget: SyncTarget {
+    SyncTarget(path: path, resolvedPath: resolvedPath, descriptor: descriptor, shared: shared)
+  }
 
-  /// Takes the place of the old file: `replacement` holds all that it held.
+  /// The error of a sync that failed, as long as the file has not been replaced.
+  package var syncFailure: LogError? { shared.failure }
+
+  /// Takes the place of the old file: `replacement` holds all that it held. Its name is not on stable storage yet.
   func adopt(_ new: Descriptor, size: Int, recordCount: Int, baseSize: Int?) {
     descriptor = new
     shared = SharedState()
+    shared.isNameUnsynced.store(true, ordering: .releasing)
     self.size = size
     self.recordCount = recordCount
     self.baseSize = baseSize
     hasExcess = false
+    refusedByteCount = nil
     shared.readableSize.store(size, ordering: .releasing)
   }
 }
@@ -281,6 +342,8 @@ package final class LogFile {
 final class SharedState: Sendable {
   /// Bytes of whole records, for those who copy from the file while it grows.
   let readableSize = Atomic<Int>(0)
+  /// The file was renamed, and a crash could still bring back the one that had the name before.
+  let isNameUnsynced = Atomic<Bool>(false)
   private let firstFailure = Mutex<LogError?>(nil)
 
   /// Set by a sync that failed; never cleared, because nobody can tell what the kernel dropped.
@@ -296,19 +359,24 @@ final class SharedState: Sendable {
 /// Puts a file on stable storage, from any thread and as often as wanted.
 package struct SyncTarget: Sendable {
   fileprivate let path: String
+  fileprivate let resolvedPath: String
   fileprivate let descriptor: Descriptor
   fileprivate let shared: SharedState
 
-  /// Waits until everything flushed before the call is on stable storage.
+  /// Waits until everything flushed before the call is on stable storage, under the file's own name.
   ///
-  /// - Throws: `sync failed`. After that the file takes no more records: the kernel reports a lost page once and then
+  /// - Throws: `fsync failed`. After that the file takes no more records: the kernel reports a lost page once and then
   ///   calls it clean, so a later success would prove nothing (fsync(2), NOTES).
   package func sync() throws(LogError) {
     if let failure = shared.failure { throw failure }
     do {
       try descriptor.fileSystem.syncData(descriptor.number)
+      if shared.isNameUnsynced.load(ordering: .acquiring) {
+        try descriptor.fileSystem.syncDirectory(of: resolvedPath)
+        shared.isNameUnsynced.store(false, ordering: .releasing)
+      }
     } catch {
-      let report = LogError.failed(path, "sync failed", error)
+      let report = LogError.failed(path, "fsync failed", error)
       shared.fail(report)
       throw report
     }

@@ -4,9 +4,13 @@
 //
 //   1. owner:   log.beginReplacement()             and, at the same moment, takes a snapshot of the database
 //   2. anyone:  append… (schema, the snapshot's rows), then catchUp(): all on stable storage, commits copied so far
-//   3. owner:   log.finish(replacement)            the commits since then, sync, rename, and the new file is the log
+//   3. owner:   reports no commit as durable from now on (a sync of the old file proves nothing about the new one)
+//   4. anyone:  catchUp(): all commits that were ever reported as durable are on stable storage in the new file
+//   5. owner:   log.swap(to: replacement)          the few commits since then, rename, and the new file is the log
+//   6. anyone:  log.syncTarget.sync()              the name as well; durable commits are reported again
 //
-// Until the rename the old file is untouched and open; whatever fails before leaves everything as it was.
+// Who need not care for a pause calls `finish`, which is 4 to 6. Until the rename the old file is untouched and open;
+// whatever fails before leaves everything as it was. The owner's steps wait for no disk.
 
 import Glibc
 import Synchronization
@@ -108,10 +112,12 @@ package final class LogReplacement: @unchecked Sendable {
 
   /// Copies the commits that the old file took meanwhile and puts everything on stable storage, until little is left
   /// for the owner to wait for.
-  package func catchUp() throws(LogError) {
+  ///
+  /// - Parameter copiesCommits: As for `swap`.
+  package func catchUp(copiesCommits: Bool = true) throws(LogError) {
     try writePending()
     for _ in 0..<8 {
-      let copied = try copyCommits()
+      let copied = copiesCommits ? try copyCommits() : 0
       do {
         try fileSystem.sync(descriptor.number)
       } catch {
@@ -149,7 +155,7 @@ package final class LogReplacement: @unchecked Sendable {
     if count < part.count { throw LogError.cutOff(path, length: part.count, offset: copiedPosition) }
   }
 
-  private func writePending() throws(LogError) {
+  fileprivate func writePending() throws(LogError) {
     guard !pending.isEmpty else { return }
     try pending.withUnsafeBufferPointer { bytes throws(LogError) in
       try write(UnsafeRawBufferPointer(bytes))
@@ -166,12 +172,10 @@ package final class LogReplacement: @unchecked Sendable {
     }
   }
 
-  /// The last steps, on the owner's thread: after this `NAME` is the new file.
+  /// After this `NAME` is the new file.
   fileprivate func putInPlace(of log: LogFile) throws(LogError) {
     precondition(log.descriptor === old, "the log was replaced by another replacement meanwhile")
-    try copyCommits()
     do {
-      try fileSystem.sync(descriptor.number)
       try fileSystem.rename(resolvedPath, log.resolvedPath)
     } catch {
       throw LogError.failed(log.path, "rename failed", error)
@@ -184,29 +188,43 @@ extension LogFile {
   /// Starts a replacement that takes over all records flushed so far; those that follow are copied by it.
   ///
   /// Nothing may be pending: the snapshot that the caller takes at this moment must hold what the file holds.
+  ///
+  /// - Throws: `create failed`; what is damaged in a file that must stay as it is.
   package func beginReplacement() throws(LogError) -> LogReplacement {
     precondition(!hasPending, "a replacement begins between commits")
+    if let damage { throw damage }
     return try LogReplacement(of: self)
   }
 
-  /// Puts the replacement in the place of this file and goes on in it.
+  /// Puts the replacement in the place of this file and goes on in it, without waiting for the disk: between the last
+  /// `catchUp` and this no commit may have been reported as durable, and after this none may be before a sync.
   ///
-  /// - Throws: What failed; then the old file stays and stays open. A directory that cannot be synced is the one
-  ///   exception: the new file is in place and in use, but takes no records until it is replaced again, because a crash
-  ///   could bring the old one back.
-  package func finish(_ replacement: LogReplacement) throws(LogError) {
+  /// - Parameter copiesCommits: Whether the records of this file that came after `beginReplacement` belong into the new
+  ///   one as they are. A conversion writes its own.
+  /// - Returns: What holds the old file; letting go of it frees the file's space, which may take long.
+  /// - Throws: What failed; then the old file stays and stays open.
+  @discardableResult
+  package func swap(to replacement: LogReplacement, copiesCommits: Bool = true) throws(LogError) -> Descriptor {
     precondition(!hasPending, "a replacement ends between commits")
+    if let failure = damage ?? shared.failure, copiesCommits, recordCount > replacement.oldRecordCount { throw failure }
+    if copiesCommits { try replacement.copyCommits() } else { try replacement.writePending() }
     try replacement.putInPlace(of: self)
-    let commitCount = recordCount - replacement.oldRecordCount
+    let commitCount = copiesCommits ? recordCount - replacement.oldRecordCount : 0
+    let old = descriptor
     adopt(
       replacement.descriptor, size: replacement.size, recordCount: replacement.ownRecordCount + commitCount,
       baseSize: replacement.baseSize)
-    do {
-      try fileSystem.syncDirectory(of: resolvedPath)
-    } catch {
-      let report = LogError.failed(path, "sync of the directory failed", error)
-      shared.fail(report)
-      throw report
-    }
+    return old
+  }
+
+  /// Puts the replacement in the place of this file with everything on stable storage.
+  ///
+  /// - Throws: What failed; then the old file stays and stays open. A sync that fails after the rename is the one
+  ///   exception: the new file is in place and in use, but takes no records until it is replaced again, because a crash
+  ///   could bring the old one back.
+  package func finish(_ replacement: LogReplacement) throws(LogError) {
+    try replacement.catchUp()
+    try swap(to: replacement)
+    try syncTarget.sync()
   }
 }

@@ -190,6 +190,14 @@ extension LogFile {
 }
 
 extension LogReplacement {
+  /// Adds the record of a commit, unless it changes nothing that is stored.
+  package func append(_ commit: Commit, dateMilliseconds: Int64) throws(LogError) {
+    var writer = ByteWriter(capacity: 4096)
+    guard TransactionRecord.write(commit, dateMilliseconds: dateMilliseconds, usesDifferences: false, into: &writer)
+    else { return }
+    try writer.withBytes { (bytes) throws(LogError) in try append(bytes) }
+  }
+
   /// Adds the two records of a compacted file: the schema and all rows.
   package func append(
     _ snapshot: Snapshot, comment: String, dateMilliseconds: Int64, isDifference: Bool

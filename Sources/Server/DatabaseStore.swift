@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The file behind a database, as the server uses it: records in, compaction beside the commits, conversion.
+// The file behind a database, as the server uses it: records in, what is wrong with it, when to compact it. How a file is replaced by
+// another one stands in FileRewrite.swift.
 
 import Daemon
 import Engine
 import Journal
+import Logging
 import OVSDB
 
 /// A database's log file and what is done with it over time.
@@ -15,12 +17,16 @@ final class DatabaseStore {
   var schedule: CompactionSchedule
   /// A compaction or conversion writes a new file; there is one at a time.
   var isReplacing = false
-  /// The last failure to write, until a write succeeds: what `get-db-storage-status` tells.
-  private(set) var failure: LogError?
+  /// Why the last write failed; nil when it succeeded.
+  private var writeFailure: LogError?
+  /// Writes that failed since the last one that succeeded.
+  private var failedWriteCount = 0
+  private let logger: Logger
 
-  init(log: LogFile, usesDifferences: Bool) {
+  init(log: LogFile, usesDifferences: Bool, logger: Logger) {
     self.log = log
     self.usesDifferences = usesDifferences
+    self.logger = logger
     schedule = CompactionSchedule(nowMilliseconds: Clock.monotonicMilliseconds(), jitter: .random(in: 0...1))
   }
 
@@ -34,22 +40,51 @@ final class DatabaseStore {
   func flush() throws(LogError) {
     do {
       try log.flush()
-      failure = nil
     } catch {
-      failure = error
+      noteFailedWrite(error)
       throw error
     }
+    if failedWriteCount > 0 { noteRecovery() }
   }
 
   func discardPending() { log.discardPending() }
 
-  func noteFailedSync(_ error: LogError) { failure = error }
-
   var syncTarget: SyncTarget { log.syncTarget }
+
+  // MARK: - What is wrong
+
+  /// What keeps commits from being stored at this moment: a write that failed is tried once more for the answer.
+  func presentFailure() -> LogError? {
+    if let failure = log.damage ?? log.syncFailure { return failure }
+    guard failedWriteCount > 0 else { return nil }
+    do throws(LogError) {
+      try log.probe()
+      noteRecovery()
+      return nil
+    } catch {
+      writeFailure = error
+      return error
+    }
+  }
+
+  /// A full disk can refuse thousands of commits a second; its log need not fill up with that.
+  private func noteFailedWrite(_ error: LogError) {
+    if failedWriteCount == 0 || writeFailure != error { logger.error("\(error); commits are refused until writing succeeds") }
+    writeFailure = error
+    failedWriteCount += 1
+  }
+
+  private func noteRecovery() {
+    logger.info("\(path): writing succeeds again, after \(failedWriteCount) failed writes")
+    writeFailure = nil
+    failedWriteCount = 0
+  }
+
+  // MARK: - When to compact
 
   /// Whether the file has grown so much that it should be compacted.
   func isCompactionDue() -> Bool {
-    !isReplacing
+    !isReplacing && log.damage == nil
       && schedule.isDue(
         nowMilliseconds: Clock.monotonicMilliseconds(), recordCount: log.recordCount, size: log.size, baseSize: log.baseSize)
   }

@@ -20,7 +20,11 @@ final class ServedDatabase {
   let store: DatabaseStore?
   /// Clients may not write, whatever their remote allows.
   let isReadOnly: Bool
+  /// What clients that write are told in the place of the usual words.
+  let readOnlyReason: String?
   var triggers: [Trigger] = []
+  /// Commits for a conversion that goes on beside them; nil when there is none.
+  var followed: [Commit]?
   /// Initial contents that are being encoded or were a moment ago.
   var dumps: [DumpKey: InitialDump] = [:]
   private var atomCount: Int
@@ -30,14 +34,21 @@ final class ServedDatabase {
   private var runningSync: UInt64?
   private(set) var syncedNumber: UInt64 = 0
   private var syncWaiters: [Session] = []
+  /// Syncs wait for the swap of the file.
+  private var areSyncsHeld = false
+  /// Runs as soon as syncs are held and none is running.
+  private var whenSyncsAreHeld: (() -> Void)?
+  /// A sync failed. `isRewriting`: the file is being replaced for that; otherwise durable commits fail at once, until the next try.
+  private var healing: (isRewriting: Bool, failure: LogError)?
   private unowned let server: Server
 
   var name: String { database.schema.name }
 
-  init(database: Database, store: DatabaseStore?, isReadOnly: Bool, server: Server) {
+  init(database: Database, store: DatabaseStore?, isReadOnly: Bool, readOnlyReason: String? = nil, server: Server) {
     self.database = database
     self.store = store
     self.isReadOnly = isReadOnly
+    self.readOnlyReason = readOnlyReason
     self.server = server
     hub = MonitorHub(schema: database.schema)
     history = History(baseID: database.lastCommitID)
@@ -56,7 +67,7 @@ final class ServedDatabase {
     store?.append(commit) ?? false
   }
 
-  /// - Returns: whether the records are with the kernel; the reason is logged when they are not.
+  /// - Returns: whether the records are with the kernel; the store logs why they are not.
   func writeLog() -> Bool { writeLogNow() == nil }
 
   func writeLogNow() -> OVSDBError? {
@@ -64,7 +75,6 @@ final class ServedDatabase {
       try store?.flush()
       return nil
     } catch {
-      server.log.error("\(name): \(error)")
       return error.object
     }
   }
@@ -75,6 +85,7 @@ final class ServedDatabase {
   func publish(_ commit: Commit) {
     atomCount += commit.atomGrowth
     history.append(commit, databaseAtoms: atomCount)
+    followed?.append(commit)
     hub.publish(commit)
     server.remotes.databaseChanged(self)
   }
@@ -84,6 +95,7 @@ final class ServedDatabase {
     database.undo(commit, previousID: previousID)
     atomCount -= commit.atomGrowth
     history.removeLast()
+    if followed?.isEmpty == false { followed?.removeLast() }
     hub.retract(commit, previousID: previousID)
   }
 
@@ -97,48 +109,39 @@ final class ServedDatabase {
 
   /// Asks for a sync that covers what the open segment writes.
   ///
-  /// - Returns: what the reply has to wait for; nil when there is nothing to sync.
-  func requestSync() -> (database: ServedDatabase, number: UInt64)? {
+  /// - Returns: the number of the sync that the reply has to wait for; nil when there is nothing to sync.
+  func requestSync() -> UInt64? {
     guard store != nil else { return nil }
     wantedSync = (runningSync ?? syncedNumber) + 1
-    return (self, wantedSync)
+    return wantedSync
   }
 
   /// Starts the sync, or lets the session wait for the next one: one sync serves all who wait.
   func whenSynced(_ number: UInt64, session: Session) {
     if number <= syncedNumber { return server.soon { session.synced(self) } }
+    if let healing, !healing.isRewriting { return server.soon { [self] in fail([session], healing.failure) } }
     if !syncWaiters.contains(where: { $0 === session }) { syncWaiters.append(session) }
     startSync()
   }
 
   private func startSync() {
-    guard runningSync == nil, wantedSync > syncedNumber, let target = store?.syncTarget else { return }
+    guard !areSyncsHeld, healing == nil, runningSync == nil, wantedSync > syncedNumber, let target = store?.syncTarget
+    else { return }
     let number = wantedSync
     runningSync = number
-    server.inBackground { () -> LogError? in
-      do throws(LogError) {
-        try target.sync()
-        return nil
-      } catch {
-        return error
-      }
+    server.inBackground(on: .sync) {
+      target.result()
     } then: { [self] failure in
       runningSync = nil
-      finishSync(number, failure)
+      if let failure { syncFailed(failure) } else { finishSync(number) }
+      whenSyncsAreHeld.take()?()
     }
   }
 
-  private func finishSync(_ number: UInt64, _ failure: LogError?) {
+  private func finishSync(_ number: UInt64) {
     syncedNumber = number
     let waiters = syncWaiters
     syncWaiters = []
-    if let failure {
-      // What was asked to be durable may not be: a reply would be a lie, so those clients are told by losing the connection.
-      server.log.error("\(name): \(failure)")
-      store?.noteFailedSync(failure)
-      for session in waiters { session.close(discardingOutput: true) }
-      return
-    }
     for session in waiters { session.synced(self) }
     for session in waiters where session.waits(for: self) && !syncWaiters.contains(where: { $0 === session }) {
       syncWaiters.append(session)
@@ -148,14 +151,65 @@ final class ServedDatabase {
 
   func forget(_ session: Session) { syncWaiters.removeAll { $0 === session } }
 
+  /// Starts no more syncs, and runs `body` when the last one is over.
+  func holdSyncs(_ body: @escaping () -> Void) {
+    areSyncsHeld = true
+    if runningSync == nil { body() } else { whenSyncsAreHeld = body }
+  }
+
+  func releaseSyncs() {
+    areSyncsHeld = false
+    if healing == nil, let failure = store?.log.syncFailure { return syncFailed(failure) }
+    startSync()
+  }
+
+  // MARK: - A sync that failed
+
+  /// What was asked to be durable may not be. Those who wait go on waiting while everything is written into another file, and learn
+  /// of the failure when that fails as well.
+  private func syncFailed(_ failure: LogError) {
+    guard healing == nil else { return }
+    server.log.error("\(failure); commits are refused until the database is in a new file")
+    healing = (true, failure)
+    server.heal(self)
+  }
+
+  func beginHealing() { healing?.isRewriting = true }
+
+  /// - Parameter failure: nil when everything is on stable storage.
+  func endHealing(_ failure: LogError?) {
+    guard let present = healing else { return }
+    guard failure != nil else {
+      healing = nil
+      return startSync()
+    }
+    healing?.isRewriting = false
+    let waiters = syncWaiters
+    syncWaiters = []
+    syncedNumber = wantedSync
+    fail(waiters, present.failure)
+  }
+
+  private func fail(_ sessions: [Session], _ failure: LogError) {
+    var error = failure.object
+    error.details = "\(error.details ?? "fsync failed"); the transaction is made, but may not survive a loss of power"
+    syncedNumber = max(syncedNumber, wantedSync)
+    for session in sessions { session.syncFailed(self, error) }
+  }
+
   // MARK: - Conversion
 
   /// Puts a converted database in the place of this one.
-  func replace(with converted: Database) {
+  ///
+  /// - Parameter atomCount: The atoms in it; to count them takes long.
+  /// - Returns: what was there before.
+  func replace(with converted: Database, atomCount: Int) -> Remains {
+    let remains = Remains((database, history, dumps))
     database = converted
     hub = MonitorHub(schema: converted.schema)
     history = History(baseID: converted.lastCommitID)
-    atomCount = converted.atomCount
+    self.atomCount = atomCount
     dumps = [:]
+    return remains
   }
 }

@@ -11,6 +11,8 @@ import OVSDB
 package struct StorageOptions: Sendable {
   /// Write changed sets and maps as differences.
   package var usesDifferences = true
+  /// Serve what stands before damage read-only, instead of not opening the file.
+  package var keepsDamaged = false
 
   package init() {}
 }
@@ -53,7 +55,7 @@ extension Server {
     }
     let opened: DatabaseFile.Opened
     do {
-      opened = try DatabaseFile.open(path)
+      opened = try DatabaseFile.open(path, keepsDamaged: storageOptions.keepsDamaged)
     } catch {
       for warning in error.lockWarnings { log.warning("\(warning)") }
       throw error.object
@@ -68,18 +70,24 @@ extension Server {
   func serve(_ prepared: PreparedDatabase) {
     let opened = prepared.opened
     noteRecovery(opened.recovery, prepared.path)
-    let store = DatabaseStore(log: opened.log, usesDifferences: storageOptions.usesDifferences)
-    let served = ServedDatabase(database: opened.database, store: store, isReadOnly: false, server: self)
+    let store = DatabaseStore(log: opened.log, usesDifferences: storageOptions.usesDifferences, logger: log)
+    let served = ServedDatabase(
+      database: opened.database, store: store, isReadOnly: opened.log.damage != nil,
+      readOnlyReason: opened.log.damage?.message, server: self)
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)
   }
 
   private func noteRecovery(_ recovery: LogFile.Recovery, _ path: String) {
-    guard case .torn(let cause, let record, let offset, let excess) = recovery else { return }
-    let place = "record \(record) at offset \(offset)"
-    let fate = "everything before is served, and the last \(excess) bytes are cut off by the next write"
-    log.error("\(path): \(place): \(cause.message); \(fate)")
+    switch recovery {
+    case .clean: return
+    case .damaged(let report): log.error("\(report)")
+    case .torn(let cause, let record, let offset, let excess):
+      let place = "record \(record) at offset \(offset)"
+      let fate = "everything before is served, and the last \(excess) bytes are cut off by the next write"
+      log.error("\(path): \(place): \(cause.message); \(fate)")
+    }
   }
 
   /// Stops serving a database.

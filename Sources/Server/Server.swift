@@ -37,6 +37,10 @@ package final class Server {
   /// Remotes that were removed and whose sessions are still closing.
   private var closingRemotes: [ObjectIdentifier: Remote] = [:]
   private let threads: NIOThreadPool
+  /// Syncs wait for nothing but the disk.
+  private let syncThread = NIOThreadPool(numberOfThreads: 1)
+  /// Compactions and conversions, one after the other, so that the others find their threads free.
+  private let rewritingThread = NIOThreadPool(numberOfThreads: 1)
 
   // The turn (Turn.swift).
   var ready: Deque<Session> = []
@@ -63,6 +67,8 @@ package final class Server {
     self.rundir = rundir
     var random = RandomSource()
     id = UUID.random(using: &random)
+    syncThread.start()
+    rewritingThread.start()
   }
 
   // MARK: - Databases
@@ -151,10 +157,25 @@ package final class Server {
     }
   }
 
+  /// Which threads do a slow work.
+  enum BackgroundWork {
+    case sync
+    case rewriting
+    case other
+  }
+
   /// Does slow work on a thread of its own and comes back to the loop with the result.
-  func inBackground<R: Sendable>(_ work: @escaping @Sendable () -> R, then done: @escaping (R) -> Void) {
+  func inBackground<R: Sendable>(
+    on kind: BackgroundWork = .other, _ work: @escaping @Sendable () -> R, then done: @escaping (R) -> Void
+  ) {
     let done = NIOLoopBound(done, eventLoop: eventLoop)
     let eventLoop = eventLoop
+    let threads =
+      switch kind {
+      case .sync: syncThread
+      case .rewriting: rewritingThread
+      case .other: threads
+      }
     threads.submit { state in
       // Only an ending process cancels its work.
       guard state == .active else { return }

@@ -114,6 +114,7 @@ package enum ServerProgram {
       CommandLineOption("no-dbs", flag: { arguments.opensNoDatabase = true }),
       CommandLineOption("run", value: { arguments.runCommand = $0 }),
       CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
+      CommandLineOption("read-only-on-damage", flag: { arguments.storage.keepsDamaged = true }),
       CommandLineOption("sync-from", value: { _ in refused.append("--sync-from") }),
       CommandLineOption("sync-exclude-tables", value: { _ in refused.append("--sync-exclude-tables") }),
       CommandLineOption("active", flag: { refused.append("--active") }),
@@ -173,6 +174,7 @@ package enum ServerProgram {
         --run COMMAND           run COMMAND as subprocess then exit
         --unixctl=SOCKET        override default control socket name
         --disable-file-column-diff  write whole values, not differences
+        --read-only-on-damage   serve what stands before damage, read-only
       \(DaemonOptions.usage)\(LogOptions.usage)
         -h, --help              display this help message
         -V, --version           display version information

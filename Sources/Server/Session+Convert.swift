@@ -12,7 +12,8 @@ extension Session {
   func convert(params: JSONValue, id: JSONValue) throws(OVSDBError) {
     let database = try database(params, method: "convert")
     if isReadOnly || database.isReadOnly {
-      throw OVSDBError(.notAllowed, "conversion is not allowed for read-only database \(database.name)")
+      let reason = database.readOnlyReason.map { ": \($0)" } ?? ""
+      throw OVSDBError(.notAllowed, "conversion is not allowed for read-only database \(database.name)\(reason)")
     }
     guard params.count == 2, let json = params[1] else { throw .syntaxError("array expected", at: params) }
     let schema = try DatabaseSchema(json: json)
@@ -25,14 +26,19 @@ extension Session {
       throw .syntaxError("convert: duplicate request ID", at: params)
     }
     conversions.insert(idText)
-    server.convert(database, to: schema) { [server, self] error in
+    let conversion = ServerConversion(of: database, to: schema, on: server)
+    conversion.run {
+      // First what the conversion ends, then that it succeeded.
+      [server, self] in server.databaseChanged(database, answering: self)
+    } done: { [server, self] error in
       conversions.remove(idText)
       if let error {
         replyError(idText: idText) { error.write(to: &$0) }
       } else {
-        // First what the conversion ends, then that it succeeded.
-        server.databaseChanged(database)
         reply(idText: idText) { $0.append("{}") }
+      }
+      if conversion.isInPlace {
+        if !isChangeAware { closesAfterSending = true }
         server.refreshRow(of: database)
       }
       server.closeSegment()
@@ -43,11 +49,14 @@ extension Session {
 extension Server {
   /// Tells clients that a database is not what it was: those that are aware of changes lose their monitors and pending transactions
   /// there, the others their connection, as they would not understand.
-  func databaseChanged(_ database: ServedDatabase) {
+  ///
+  /// - Parameter answering: a session that is told by the reply that it waits for.
+  func databaseChanged(_ database: ServedDatabase, answering: Session? = nil) {
     let triggers = database.triggers
     for session in sessions.values {
       guard session.isChangeAware else {
         _ = forgetMonitors(of: session, in: database)
+        guard session !== answering else { continue }
         session.closesAfterSending = true
         touch(session)
         continue

@@ -188,10 +188,9 @@ extension Session {
     switch server.execute(params, in: database, for: self, elapsedMilliseconds: 0) {
     case .done(let isDurable):
       server.touch(self)
-      if isDurable { syncAwaited = database.requestSync() ?? syncAwaited }
       connection.output.append("{\"id\":")
       id.write(to: &connection.output)
-      finishTransactReply()
+      finishTransactReply(of: database, isDurable: isDurable)
     case .blocked(let timeout, let tables):
       block(database, params, id, timeout, tables)
     }
@@ -200,18 +199,21 @@ extension Session {
   /// Answers a transaction that was blocked.
   func replyToTransact(idText: String, database: ServedDatabase, isDurable: Bool) {
     server.touch(self)
-    if isDurable { syncAwaited = database.requestSync() ?? syncAwaited }
     connection.output.append("{\"id\":")
     connection.output.append(utf8: idText)
-    finishTransactReply()
+    finishTransactReply(of: database, isDurable: isDurable)
   }
 
   /// Whether a request with an id, as normal text, still waits for its reply.
   func isPending(_ idText: String) -> Bool { pending[idText] != nil || conversions.contains(idText) }
 
-  private func finishTransactReply() {
+  private func finishTransactReply(of database: ServedDatabase, isDurable: Bool) {
     connection.output.append(",\"result\":")
     connection.output.append(server.results)
+    if isDurable, let number = database.requestSync() {
+      // Behind the last result: where the error belongs if the sync fails.
+      syncsAwaited.append(AwaitedSync(database: database, number: number, errorOffset: connection.output.count - 1))
+    }
     connection.output.append(",\"error\":null}")
   }
 

@@ -42,10 +42,10 @@ final class Session {
   private(set) var hasMoreInput = false
   /// A protocol error ended the session.
   private(set) var isClosed = false
-  /// Set when replies of the open segment must wait for a sync.
-  var syncAwaited: (database: ServedDatabase, number: UInt64)?
-  /// Output that waits for a sync, and what came after it.
-  private var held: [(database: ServedDatabase, number: UInt64, bytes: ByteBuffer)] = []
+  /// Syncs that replies of the open segment must wait for.
+  var syncsAwaited: [AwaitedSync] = []
+  /// Output that waits for syncs, and what came after it.
+  private var held: [HeldOutput] = []
   /// Close when everything is sent.
   var closesAfterSending = false
   let arrival = NIODeadline.now()
@@ -102,9 +102,8 @@ final class Session {
   func send() {
     guard !isClosed else { return }
     if !keepsInput { connection.releaseInput() }
-    if let awaited = syncAwaited ?? held.last.map({ ($0.database, $0.number) }) {
-      syncAwaited = nil
-      hold(awaited.database, awaited.number)
+    if !syncsAwaited.isEmpty || !held.isEmpty {
+      hold()
     } else {
       connection.flush()
       if closesAfterSending { close() }
@@ -116,19 +115,28 @@ final class Session {
     }
   }
 
-  private func hold(_ database: ServedDatabase, _ number: UInt64) {
+  /// Keeps the output until its syncs are done, and all that was held before it has left.
+  private func hold() {
     guard connection.output.count > 0 else { return }
     var buffer = ByteBufferAllocator().buffer(capacity: connection.output.count)
     connection.output.withBytes { _ = buffer.writeBytes($0) }
     connection.output.removeAll()
-    held.append((database, number, buffer))
-    database.whenSynced(number, session: self)
+    let awaited = syncsAwaited
+    syncsAwaited = []
+    held.append(HeldOutput(bytes: buffer, awaited: awaited))
+    for sync in awaited { sync.database.whenSynced(sync.number, session: self) }
+  }
+
+  /// A sync failed: those who asked for it are told in their replies, which leave with that.
+  func syncFailed(_ database: ServedDatabase, _ error: OVSDBError) {
+    for position in held.indices { held[position].report(error, to: database) }
+    synced(database)
   }
 
   /// A sync was done: sends what waited for it.
   func synced(_ database: ServedDatabase) {
     guard !isClosed else { return }
-    while let first = held.first, first.number <= first.database.syncedNumber {
+    while let first = held.first, first.awaited.allSatisfy({ $0.number <= $0.database.syncedNumber }) {
       connection.write(shared: first.bytes)
       held.removeFirst()
     }
@@ -141,7 +149,7 @@ final class Session {
   func takeBack() {
     connection.output.removeAll()
     connection.input.rewind(to: 0)
-    syncAwaited = nil
+    syncsAwaited.removeAll()
   }
 
   func close() {
@@ -151,18 +159,9 @@ final class Session {
     isClosed = true
   }
 
-  /// Ends the session without what it has not been sent.
-  func close(discardingOutput: Bool) {
-    if discardingOutput {
-      connection.output.removeAll()
-      held = []
-    }
-    close()
-  }
-
   /// Whether output of the session still waits for a sync of a database.
   func waits(for database: ServedDatabase) -> Bool {
-    !isClosed && held.contains { $0.database === database }
+    !isClosed && held.contains { $0.awaited.contains { $0.database === database && $0.number > database.syncedNumber } }
   }
 
   /// Answers a request with contents that were encoded for many.
@@ -175,13 +174,13 @@ final class Session {
     connection.output.append(",\"result\":")
     head(&connection.output)
     for buffer in buffers {
-      guard let last = held.last else {
+      if held.isEmpty, syncsAwaited.isEmpty {
         connection.write(shared: buffer)
         continue
       }
       // Something before it waits for a sync, and order is kept.
-      hold(last.database, last.number)
-      held.append((last.database, last.number, buffer))
+      hold()
+      held.append(HeldOutput(bytes: buffer, awaited: []))
     }
     tail(&connection.output)
     connection.output.append(",\"error\":null}")
@@ -203,7 +202,7 @@ final class Session {
   private func drainBacklogs() {
     guard hasBacklog, acceptsUpdates else { return }
     server.writeBacklogs(of: self)
-    if let last = held.last { hold(last.database, last.number) } else { connection.flush() }
+    if held.isEmpty { connection.flush() } else { hold() }
   }
 
   var hasBacklog: Bool { monitors.values.contains { $0.subscription.backlog != nil } }

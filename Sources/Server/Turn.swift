@@ -213,7 +213,7 @@ extension Server {
     let previousID = database.database.lastCommitID
     let context = TransactionContext(
       isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
-      elapsedMilliseconds: elapsedMilliseconds)
+      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason)
     switch database.database.transact(params: params, context: context, into: &results) {
     case .failed: return .done(isDurable: false)
     case .blocked(let timeout, let tables): return .blocked(timeoutMilliseconds: timeout, tables: tables)

@@ -153,26 +153,27 @@ import Testing
     #expect(error.map { $0.description.utf8.count < 3000 } == true)
   }
 
-  @Test func aMisfitAtTheEndIsLeftOutWholeAndOneInsideRefusesTheFile() throws {
+  @Test func aMisfitRefusesTheFileAndWhoKeepsItGetsWhatStandsBefore() throws {
     let good = #"{"r":{"\#(id(2))":{"n":1}}}"#
     // The first half of the bad record fits; nothing of it may stay.
     let bad = #"{"c":{},"r":{"\#(id(2))":{"n":9},"\#(id(3))":{"zz":1}}}"#
-    do {
-      let opened = try DatabaseFile.open(try file([good, bad]))
+    for (records, behind) in [([good, bad], "0 good records follow it"), ([good, bad, good], "1 good record follows it")] {
+      let path = try file(records)
+      let before = try contents(of: path)
+      let error = #expect(throws: LogError.self) { try DatabaseFile.open(path) }
+      #expect(error?.details.contains("record 2 at offset") == true)
+      #expect(error?.details.contains("does not fit and \(behind); refusing") == true)
+
+      let opened = try DatabaseFile.open(path, keepsDamaged: true)
       #expect(rows(opened.database) == [row(2, n: "1").replacingOccurrences(of: " e=0", with: "")])
-      guard case .torn(let error, let record, _, _) = opened.recovery else {
-        Issue.record("\(opened.recovery)")
-        return
-      }
-      #expect(record == 2)
-      #expect(error.tag == .unknownColumn)
+      #expect(opened.log.damage?.details.contains("does not fit and \(behind); what comes before is served") == true)
+      // It takes no record, and nothing takes its place.
+      opened.log.append(Array(good.utf8))
+      #expect(throws: LogError.self) { try opened.log.flush() }
+      opened.log.discardPending()
+      #expect(throws: LogError.self) { try opened.log.beginReplacement() }
+      #expect(try contents(of: path) == before)
     }
-    let path = try file([good, bad, good])
-    let before = try contents(of: path)
-    let error = #expect(throws: LogError.self) { try DatabaseFile.open(path) }
-    #expect(error?.details.contains("record 2 at offset") == true)
-    #expect(error?.details.contains("1 good record follows it") == true)
-    #expect(try contents(of: path) == before)
   }
 
   // MARK: - Writing

@@ -9,23 +9,6 @@ import Testing
 
 @Suite(.enabled(if: Programs.hasOurs, "our ovsdb-server is not built"))
 struct FailedWriteTests {
-  private static let schema: WireJSON = [
-    "name": "D", "version": "1.0.0",
-    "tables": ["T": ["columns": ["n": ["type": "integer"], "s": ["type": "string"]]]],
-  ]
-
-  private static func insert(_ number: Int, size: Int) -> WireJSON {
-    let text = WireJSON.string(String(repeating: "x", count: size))
-    return ["D", ["op": "insert", "table": "T", "row": ["n": .integer(number), "s": text]]]
-  }
-
-  private static let select: WireJSON = ["D", ["op": "select", "table": "T", "where": [], "columns": ["n"]]]
-
-  private func numbers(_ session: WireSession) throws -> Set<String> {
-    let rows = try session.call("transact", Self.select)[0]?["rows"]?.elements ?? []
-    return Set(rows.compactMap { $0["n"]?.text })
-  }
-
   /// Limits the size of files the server may write, or lifts the limit.
   private func limitFiles(of server: DatabaseServer, _ limit: String) throws {
     let process = try Process.run(
@@ -35,7 +18,7 @@ struct FailedWriteTests {
   }
 
   @Test func eachClientIsToldTheFateOfItsOwnTransaction() throws {
-    let server = try DatabaseServer(.ours, [.schema(Self.schema)])
+    let server = try DatabaseServer(.ours, [.schema(Numbers.schema)])
     let sessions = [try server.session(), try server.session()]
     let watcher = try server.session()
     _ = try watcher.call("monitor_cond", ["D", "m", ["T": ["columns": ["n"]]]])
@@ -45,7 +28,7 @@ struct FailedWriteTests {
     for number in 0..<12 {
       for (place, session) in sessions.enumerated() {
         let size = number % 3 == 0 ? 10 : 900
-        try session.request("transact", Self.insert(100 * place + number, size: size), id: .integer(number))
+        try session.request("transact", Numbers.insert(100 * place + number, size: size), id: .integer(number))
       }
     }
     var acknowledged: Set<String> = []
@@ -59,11 +42,11 @@ struct FailedWriteTests {
     }
     #expect(!failures.isEmpty && !acknowledged.isEmpty)
     #expect(failures.allSatisfy { $0["error"] == "I/O error" && $0["io-error"] == "File too large" })
-    #expect(try numbers(sessions[0]) == acknowledged)
+    #expect(try Numbers.all(sessions[0]) == acknowledged)
 
     // With the cause gone the server goes on by itself.
     try limitFiles(of: server, "unlimited:")
-    let reply = try sessions[1].call("transact", Self.insert(999, size: 900))
+    let reply = try sessions[1].call("transact", Numbers.insert(999, size: 900))
     #expect(reply.elements?.count == 1)
     acknowledged.insert("999")
 
@@ -73,6 +56,6 @@ struct FailedWriteTests {
     }
     #expect(seen == acknowledged)
     try server.restart()
-    #expect(try numbers(try server.session()) == acknowledged)
+    #expect(try Numbers.all(try server.session()) == acknowledged)
   }
 }

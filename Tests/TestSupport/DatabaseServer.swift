@@ -30,6 +30,8 @@ package final class DatabaseServer {
   package let directory: RunDirectory
   private let databases: [DatabaseSource]
   private let options: [String]
+  /// A program and its arguments that run the server, such as strace; for the next start.
+  package var wrapper: [String]
   private var process: ChildProcess?
   private var logCount = 0
 
@@ -39,12 +41,13 @@ package final class DatabaseServer {
 
   /// Creates the databases and starts the server; returns when it answers.
   package init(
-    _ side: Side, _ databases: [DatabaseSource], options: [String] = [], directory: RunDirectory? = nil
+    _ side: Side, _ databases: [DatabaseSource], options: [String] = [], wrapper: [String] = [], directory: RunDirectory? = nil
   ) throws {
     self.side = side
     self.directory = try directory ?? RunDirectory()
     self.databases = databases
     self.options = options
+    self.wrapper = wrapper
     for database in databases { try create(database) }
     try start()
   }
@@ -73,8 +76,9 @@ package final class DatabaseServer {
         "-vconsole:off", "-vsyslog:off", "-vfile:info", "--log-file=\(logPath)",
         "--remote=punix:\(socket)", "--unixctl=\(controlSocket)",
       ] + options + databases.map { directory.path($0.fileName) }
+    let words = wrapper + [side.server] + arguments
     let child = try ChildProcess(
-      side.server, arguments, environment: directory.environment, directory: directory.path,
+      words[0], Array(words.dropFirst()), environment: directory.environment, directory: directory.path,
       output: directory.path("server-\(logCount).out"), errors: directory.path("server-\(logCount).err"))
     process = child
     do {
@@ -105,6 +109,25 @@ package final class DatabaseServer {
   }
 
   package var pid: pid_t { process?.pid ?? -1 }
+
+  /// Waits until the server has ended by itself.
+  package func waitForEnd(seconds: Double = 60) throws {
+    _ = try process?.waitForExit(seconds: seconds)
+  }
+
+  /// Ends the server as a crash would.
+  package func kill() throws {
+    guard let process else { return }
+    // With a wrapper the server is its child, in the same process group.
+    Glibc.kill(-process.pid, SIGKILL)
+    _ = try process.waitForExit(seconds: 60)
+    self.process = nil
+  }
+
+  /// The answer of a control command, whatever its status.
+  package func control(_ command: String...) throws -> CommandResult {
+    try run(Side.ours.tool("ovs-appctl"), ["-t", controlSocket] + command, in: directory)
+  }
 
   package func stop() {
     process?.stop()

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a database's file is replaced while the database is served (Compaction.swift, Conversion.swift): the long work on a thread of its
+// own, then the swap, during which nobody waits for a disk but those who asked for a durable commit.
+//
+//     loop        begin ─┐                 ┌─ hold syncs ─┐            ┌─ swap ─┐            ┌─ syncs go on, done
+//     background         └─ write, sync ───┘              └─ catch up ─┘        └─ sync name ┘
+//
+// While syncs are held no commit is reported as durable, so all that ever were are in the new file, on stable storage, before it takes
+// the old one's name (Journal.swift, invariant 5). Commits that are not durable are made and answered all the time.
+
+import Engine
+import Journal
+import NIOCore
+import OVSDB
+
+/// Something large whose release takes long, until a thread that has the time lets go of it.
+///
+/// `@unchecked Sendable`: made on the loop and handed to one thread, which alone touches it then.
+final class Remains: @unchecked Sendable {
+  private var content: Any?
+
+  init(_ content: Any) { self.content = content }
+
+  func release() { content = nil }
+}
+
+extension Server {
+  /// Puts a file that holds the snapshot it was written from in the place of the old one.
+  ///
+  /// - Parameters:
+  ///   - catchUp: writes what is still missing and waits for the disk; called on a background thread.
+  ///   - swap: makes the new file the log; called on the loop, between commits.
+  ///   - done: gets nil, or what went wrong.
+  func putInPlace(
+    of database: ServedDatabase, catchUp: @escaping @Sendable () -> LogError?,
+    swap: @escaping () throws(LogError) -> Remains, done: @escaping (LogError?) -> Void
+  ) {
+    database.holdSyncs { [self] in
+      inBackground(on: .sync, catchUp) { [self] failure in
+        closeSegment()
+        let remains: Remains
+        do throws(LogError) {
+          if let failure { throw failure }
+          remains = try swap()
+        } catch {
+          database.releaseSyncs()
+          return done(error)
+        }
+        settle(database, remains, done: done)
+      }
+    }
+  }
+
+  /// Puts the name of a file that was just swapped on stable storage, and lets go of the old one.
+  func settle(_ database: ServedDatabase, _ remains: Remains, done: @escaping (LogError?) -> Void) {
+    let target = database.store?.syncTarget
+    inBackground(on: .sync) {
+      target?.result()
+    } then: { [self] failure in
+      database.releaseSyncs()
+      inBackground(on: .rewriting) { remains.release() } then: { _ in }
+      done(failure)
+    }
+  }
+
+  // MARK: - After a failed sync
+
+  private static let healingPauseSecondsMax: Int64 = 60
+
+  /// Writes a database whose log could not be synced into a new file, until that succeeds. Until then the log takes no commits
+  /// (Journal.swift, invariant 4).
+  func heal(_ database: ServedDatabase, pauseSeconds: Int64 = 1) {
+    guard databases[database.name] === database, let store = database.store, store.log.syncFailure != nil else {
+      return database.endHealing(nil)
+    }
+    guard !store.isReplacing else { return after(.milliseconds(10)) { [self] in heal(database, pauseSeconds: pauseSeconds) } }
+    log.info("\(store.path): writing the database into a new file, because the present one could not be synced")
+    database.beginHealing()
+    rewrite(database, comment: "rewritten after a failed sync") { [self] failure in
+      guard let failure else {
+        log.info("\(store.path): the database is on stable storage again")
+        return database.endHealing(nil)
+      }
+      log.error("\(failure); trying again in \(pauseSeconds) s")
+      database.endHealing(failure)
+      after(.seconds(pauseSeconds)) { [self] in
+        heal(database, pauseSeconds: min(2 * pauseSeconds, Self.healingPauseSecondsMax))
+      }
+    }
+  }
+}
+
+extension SyncTarget {
+  /// Syncs, with the error as a value.
+  func result() -> LogError? {
+    do throws(LogError) {
+      try sync()
+      return nil
+    } catch {
+      return error
+    }
+  }
+}
