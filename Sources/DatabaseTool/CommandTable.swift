@@ -38,7 +38,7 @@ struct ToolCommand: Sendable {
     ToolCommand(name: "query", usage: "[db] trns", minimum: 1, maximum: 2, run: TransactCommands.query),
     ToolCommand(name: "transact", usage: "[db] trns", minimum: 1, maximum: 2, run: TransactCommands.transact),
     ToolCommand(name: "show-log", usage: "[db]", minimum: 0, maximum: 1, run: ShowLog.run),
-    ToolCommand(name: "check-cluster", usage: "db...", minimum: 1, maximum: nil, run: ClusterCommands.check),
+    ToolCommand(name: "check-cluster", usage: "db...", minimum: 1, maximum: nil, run: ClusterCheck.run),
     ToolCommand(name: "compare-versions", usage: "a op b", minimum: 3, maximum: 3, run: InspectCommands.compareVersions),
     ToolCommand(name: "help", minimum: 0, maximum: nil, run: help),
     ToolCommand(name: "list-commands", minimum: 0, maximum: nil, run: list),

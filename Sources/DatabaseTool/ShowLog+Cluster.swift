@@ -1,56 +1,81 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `show-log` of a cluster member's file: what each record says of the cluster, one item a line, then its transaction.
+// `show-log` of a cluster member's file: what each record says of the cluster, one item a line, then its transaction. A record that
+// is no record of such a log is told in its place, and the next ones follow.
 
 import JSON
 import Journal
 import OVSDB
 
 extension ShowLog {
+  /// - Throws: that the schema of a record is none, as values cannot be shown any more.
   mutating func showClustered(_ root: JSONValue, isFirst: Bool) throws(LogError) {
     output += "\n"
-    let hasTransaction = isFirst ? try showHeader(root) : try showEntry(root)
+    // Whether a transaction was shown, which ends the record by itself.
+    let hasTransaction: Bool
+    switch Self.parse(root, isFirst: isFirst) {
+    case .header(let header): hasTransaction = try show(header)
+    case .record(let record): hasTransaction = try show(record)
+    case .mistake(let error):
+      output += "\(error.description)\n"
+      hasTransaction = false
+    }
     if !hasTransaction { output += "\n" }
   }
 
-  /// - Returns: whether a transaction was shown, which ends the record by itself.
-  private mutating func showHeader(_ root: JSONValue) throws(LogError) -> Bool {
-    let header = try ClusterFile.parseHeader(root)
-    output += " name: \"\(header.name)'\n"
-    output += " local address: \"\(header.localAddress)\"\n"
-    output += " server_id: \(short(header.serverID))\n"
-    if let clusterID = header.clusterID { output += " cluster_id: \(short(clusterID))\n" }
-    if let addresses = root.member("remote_addresses") {
-      output += " remote_addresses: \(addresses.elements.map { $0.string ?? "" }.joined(separator: " "))\n"
-    }
-    showInteger(root, "prev_index")
-    showInteger(root, "prev_term")
-    showServers(root, "prev_servers")
-    showID(root, "prev_eid")
-    return try showData(root.member("prev_data"), label: "prev_schema")
+  private enum Parsed {
+    case header(ClusterHeader)
+    case record(ClusterRecord)
+    case mistake(OVSDBError)
   }
 
-  private mutating func showEntry(_ root: JSONValue) throws(LogError) -> Bool {
-    showString(root, "comment")
-    showInteger(root, "term")
-    showInteger(root, "index")
-    showServers(root, "servers")
-    showID(root, "eid")
-    let hasTransaction = try showData(root.member("data"), label: "schema")
-    showID(root, "vote")
-    showString(root, "note")
-    showInteger(root, "commit_index")
-    showID(root, "leader")
-    return hasTransaction
+  private static func parse(_ root: JSONValue, isFirst: Bool) -> Parsed {
+    do throws(OVSDBError) {
+      return isFirst ? .header(try ClusterHeader(json: root)) : .record(try ClusterRecord(json: root))
+    } catch {
+      return .mistake(error)
+    }
+  }
+
+  private mutating func show(_ header: ClusterHeader) throws(LogError) -> Bool {
+    output += " name: \"\(header.name)'\n"
+    output += " local address: \"\(header.localAddress)\"\n"
+    output += " server_id: \(ClusterFile.short(header.serverID))\n"
+    if let clusterID = header.clusterID { output += " cluster_id: \(ClusterFile.short(clusterID))\n" }
+    if !header.remoteAddresses.isEmpty { output += " remote_addresses: \(header.remoteAddresses.joined(separator: " "))\n" }
+    guard let snapshot = header.snapshot else { return false }
+    if snapshot.index != 0 { output += " prev_index: \(snapshot.index)\n prev_term: \(snapshot.term)\n" }
+    show(snapshot.servers, label: "prev_servers")
+    if let id = snapshot.entryID { output += " prev_eid: \(ClusterFile.short(id))\n" }
+    return try show(data: snapshot.data, label: "prev_schema")
+  }
+
+  private mutating func show(_ record: ClusterRecord) throws(LogError) -> Bool {
+    if let comment = record.comment { output += " comment: \"\(comment)\"\n" }
+    if record.term != 0 { output += " term: \(record.term)\n" }
+    switch record.content {
+    case .term: return false
+    case .vote(let server): output += " vote: \(ClusterFile.short(server))\n"
+    case .leader(let server): output += " leader: \(ClusterFile.short(server))\n"
+    case .commit(let index): output += " commit_index: \(index)\n"
+    case .note(let note): output += " note: \"\(note)\"\n"
+    case .entry(let entry):
+      output += " index: \(entry.index)\n"
+      if let servers = entry.servers { show(servers, label: "servers") }
+      if let id = entry.entryID { output += " eid: \(ClusterFile.short(id))\n" }
+      return try show(data: entry.data, label: "schema")
+    }
+    return false
   }
 
   /// Shows `[schema or null, transaction or null]`.
-  private mutating func showData(_ data: JSONValue?, label: String) throws(LogError) -> Bool {
-    guard let data, data.kind == .array else { return false }
-    guard data.count == 2, let schemaJSON = data[0], let transaction = data[1] else {
-      throw LogError(.syntaxError, "\(path): Invalid raft record array length")
+  private mutating func show(data: JSONValue?, label: String) throws(LogError) -> Bool {
+    guard let data else { return false }
+    guard data.kind == .array, data.count == 2, let schemaJSON = data[0], let transaction = data[1] else {
+      output += " ***invalid data***\n"
+      return false
     }
-    if schemaJSON.kind == .object {
+    if !schemaJSON.isNull {
       try adopt(schema: schemaJSON)
       output += " \(label): \(schemaText(""))\n"
     }
@@ -59,23 +84,9 @@ extension ShowLog {
     return true
   }
 
-  private mutating func showInteger(_ root: JSONValue, _ member: StaticString) {
-    if let value = root.member(member)?.integer { output += " \(member): \(value)\n" }
+  private mutating func show(_ servers: JSONValue, label: String) {
+    let list = servers.members.map { id, address in (id.words, address.words) }.sorted { $0.0 < $1.0 }
+      .map { id, address in "\(ClusterFile.short(id))(\"\(address)\")" }
+    output += " \(label): \(list.joined(separator: ", "))\n"
   }
-
-  private mutating func showString(_ root: JSONValue, _ member: StaticString) {
-    if let value = root.member(member)?.string { output += " \(member): \"\(value)\"\n" }
-  }
-
-  private mutating func showID(_ root: JSONValue, _ member: StaticString) {
-    if let value = root.member(member)?.string { output += " \(member): \(short(value))\n" }
-  }
-
-  private mutating func showServers(_ root: JSONValue, _ member: StaticString) {
-    guard let servers = root.member(member), servers.kind == .object else { return }
-    let list = servers.members.map { id, address in "\(short(id.string ?? ""))(\"\(address.string ?? "")\")" }
-    output += " \(member): \(list.joined(separator: ", "))\n"
-  }
-
-  private func short(_ id: String) -> String { String(id.prefix(4)) }
 }

@@ -40,6 +40,15 @@ struct ToolError: Error {
     Program.writeError(hasProgramName ? "\(Program.name): \(text)\n" : "\(text)\n")
   }
 
+  /// Reads something out of JSON, and fails as a command when it is not right.
+  static func parsing<R>(_ body: () throws(OVSDBError) -> R) throws(ToolError) -> R {
+    do throws(OVSDBError) {
+      return try body()
+    } catch {
+      throw ToolError(error)
+    }
+  }
+
   /// Runs something that fails with an error of files, and fails with it as a command.
   static func wrapping<R>(_ body: () throws(LogError) -> R) throws(ToolError) -> R {
     do throws(LogError) {

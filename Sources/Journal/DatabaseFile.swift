@@ -235,6 +235,11 @@ extension DatabaseFile {
 
 extension LogError {
   package static func clustered(_ path: String) -> LogError {
-    LogError(.ovsdbError, "\(path): cannot apply this operation to clustered database file")
+    LogError(
+      .ovsdbError,
+      """
+      \(path): cannot apply this operation to clustered database file (ovsdb-tool cluster-to-standalone NEW \(path) makes a \
+      standalone one of it)
+      """)
   }
 }

@@ -39,7 +39,7 @@ package struct SHA1Digest: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Of the bytes of a record's data, newline included.
-  init(of data: UnsafeRawBufferPointer) {
+  package init(of data: UnsafeRawBufferPointer) {
     var hash = Insecure.SHA1()
     hash.update(bufferPointer: data)
     self.init(hash)

@@ -102,8 +102,8 @@ import Testing
   }
 
   @Test(arguments: [
-    #"{"term":3,"index":9,"data":[SCHEMA2,{"P":{"\#(Fixtures.id(1))":{"name":"whole"}}}]}"#,
-    #"{"term":3,"index":9,"data":[SCHEMA2,null]}"#,
+    #"{"term":3,"index":4,"eid":"\#(Fixtures.id(7))","data":[SCHEMA2,{"P":{"\#(Fixtures.id(1))":{"name":"whole"}}}]}"#,
+    #"{"term":3,"index":4,"eid":"\#(Fixtures.id(7))","data":[SCHEMA2,null]}"#,
   ])
   func anEntryWithASchemaConvertsWhatCameBefore(entry: String) throws {
     let path = workspace.url("c2.db").path
