@@ -2,7 +2,7 @@
 //
 // Client: the other end of an OVSDB connection, for the command line tools, for tests and for a server that follows another.
 // `ClientSession` is one connection: calls with their replies, notifications in their order. `Backoff` says when to try
-// again, `ClientSession.connect` tries a list of remotes.
+// again, `ClientSession.first` tries a list of remotes. `SourceLink` is the lasting connection of a server that follows another.
 
 internal import Logging
 

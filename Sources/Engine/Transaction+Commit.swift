@@ -20,10 +20,13 @@ extension Transaction {
     var references = ReferenceCounts()
     try countStrongReferences(&references)
     try checkDeletedRows(references)
-    collectGarbage(&references)
-    try checkRowCounts()
-    try pruneWeakReferences(&references)
-    settleTouched()
+    // What the source of a copy has settled is not settled anew.
+    if replica?.isVerbatim != true {
+      collectGarbage(&references)
+      try checkRowCounts()
+      try pruneWeakReferences(&references)
+      settleTouched()
+    }
     try checkIndexes()
     return assembleCommit(references)
   }
@@ -73,7 +76,7 @@ extension Transaction {
       rows.reserveCapacity(overlay.drafts.count)
       for draft in overlay.drafts where draft.old !== draft.new {
         // A new row has its version since its insert, where a select may have shown it.
-        if draft.old != nil { draft.new?.setVersion(database.makeUUID()) }
+        if draft.old != nil { draft.new?.setVersion(replica?.versions[draft.uuid] ?? database.makeUUID()) }
         rows.append(RowChange(uuid: draft.uuid, old: draft.old, new: draft.new, changed: draft.touched))
         for column in schema.weakColumns { note(column, of: draft, &weakDeltas) }
       }
@@ -82,7 +85,7 @@ extension Transaction {
     guard !changes.isEmpty else { return nil }
     let (sequence, id) = database.nextCommitIdentity()
     return Commit(
-      sequence: sequence, id: id, tables: changes, comment: comments.isEmpty ? nil : comments.joined(separator: "\n"),
+      sequence: sequence, id: replica?.commitID ?? id, tables: changes, comment: comments.isEmpty ? nil : comments.joined(separator: "\n"),
       strongDeltas: references.deltas, weakDeltas: weakDeltas)
   }
 

@@ -22,6 +22,8 @@ struct Transaction {
   var comments: [String] = []
   /// Tables that operations looked at: a change of one of them may let a blocked transaction go on.
   var tablesRead = ColumnSet()
+  /// Set when the changes are another server's (Transaction+Replica.swift).
+  var replica: ReplicaTerms?
 
   init(database: Database) {
     self.database = database

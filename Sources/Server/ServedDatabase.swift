@@ -19,7 +19,10 @@ final class ServedDatabase {
   /// Nil for a database that lives in memory only.
   let store: DatabaseStore?
   /// Clients may not write, whatever their remote allows.
-  let isReadOnly: Bool
+  private let isFixed: Bool
+  /// The database follows another server's (Replication.swift).
+  var isBackup = false
+  var isReadOnly: Bool { isFixed || isBackup }
   /// What clients that write are told in the place of the usual words.
   let readOnlyReason: String?
   var triggers: [Trigger] = []
@@ -47,7 +50,7 @@ final class ServedDatabase {
   init(database: Database, store: DatabaseStore?, isReadOnly: Bool, readOnlyReason: String? = nil, server: Server) {
     self.database = database
     self.store = store
-    self.isReadOnly = isReadOnly
+    isFixed = isReadOnly
     self.readOnlyReason = readOnlyReason
     self.server = server
     hub = MonitorHub(schema: database.schema)

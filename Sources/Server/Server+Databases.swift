@@ -77,6 +77,7 @@ extension Server {
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)
+    replication.databasesChanged()
   }
 
   private func noteRecovery(_ recovery: LogFile.Recovery, _ path: String) {
@@ -102,5 +103,6 @@ extension Server {
     removeRow(of: name)
     closeSegment()
     remotes.databaseChanged(database)
+    replication.databasesChanged()
   }
 }

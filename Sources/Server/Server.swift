@@ -34,6 +34,7 @@ package final class Server {
   /// Nil: configured by the command line and by command.
   var configuration: ConfigurationInForce?
   private(set) lazy var remotes = RemoteManager(server: self)
+  private(set) lazy var replication = ReplicationManager(server: self)
   /// Remotes that were removed and whose sessions are still closing.
   private var closingRemotes: [ObjectIdentifier: Remote] = [:]
   private let threads: NIOThreadPool

@@ -22,6 +22,9 @@ private struct Arguments {
   /// Absolute; nil: none.
   var configurationFile: String?
   var storage = StorageOptions()
+  var source: String?
+  var excluded = ""
+  var startsActive = false
 }
 
 /// ovsdb-server.
@@ -74,8 +77,16 @@ package enum ServerProgram {
     if let path = arguments.configurationFile { try server.configure(from: path) }
     for remote in arguments.remotes { try server.remotes.add(remote, origin: .commandLine) }
     server.remotes.run()
+    try startReplication(server, arguments)
     server.watchCompaction()
     try startControl(server, arguments)
+  }
+
+  private static func startReplication(_ server: Server, _ arguments: Arguments) throws {
+    server.replication.setExcluded(try ExcludedTables(arguments.excluded))
+    guard let source = arguments.source else { return }
+    try server.replication.setSource(source, origin: .commandLine)
+    if !arguments.startsActive { _ = server.replication.connect() }
   }
 
   /// Keeps the server; touched on its loop only.
@@ -115,9 +126,9 @@ package enum ServerProgram {
       CommandLineOption("run", value: { arguments.runCommand = $0 }),
       CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
       CommandLineOption("read-only-on-damage", flag: { arguments.storage.keepsDamaged = true }),
-      CommandLineOption("sync-from", value: { _ in refused.append("--sync-from") }),
-      CommandLineOption("sync-exclude-tables", value: { _ in refused.append("--sync-exclude-tables") }),
-      CommandLineOption("active", flag: { refused.append("--active") }),
+      CommandLineOption("sync-from", value: { arguments.source = $0 }),
+      CommandLineOption("sync-exclude-tables", value: { arguments.excluded = $0 }),
+      CommandLineOption("active", flag: { arguments.startsActive = true }),
       CommandLineOption(
         "config-file", value: { arguments.configurationFile = Paths.absolute($0, in: Paths.databaseDirectory) }),
       CommandLineOption("help", letter: "h", flag: { printUsage() }),
@@ -167,6 +178,13 @@ package enum ServerProgram {
         --remote=REMOTE         connect or listen to REMOTE
       REMOTE is punix:FILE, ptcp:[PORT][:HOST], pfd:FD (listen) or
       unix:FILE, tcp:HOST[:PORT] (connect), or db:DB,TABLE,COLUMN
+
+      Syncing options:
+        --sync-from=SERVER      sync databases from active SERVER and start in
+                                backup mode (except with --active)
+        --sync-exclude-tables=DB:TABLE,...
+                                exclude the TABLE in DB from syncing
+        --active                with --sync-from, start in active mode
 
       Other options:
         --config-file=PATH      take remotes and databases from a JSON file

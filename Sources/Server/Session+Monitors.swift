@@ -29,6 +29,9 @@ extension Session {
     guard requests.kind == .object else { throw .syntaxError("monitor-requests must be object", at: requests) }
     let key = monitorID.text(sorted: true)
     if monitors[key] != nil { throw .syntaxError("duplicate monitor ID", at: monitorID) }
+    if database.isBackup, server.replication.isMutual(monitorID) {
+      throw OVSDBError(.notAllowed, "\(database.name): this server follows the one that asks")
+    }
     let since = format == .update3 ? try sinceID(params) : nil
     let specification = try MonitorSpecification(
       json: requests, schema: database.database.schema, allowsCondition: format != .update)

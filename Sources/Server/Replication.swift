@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Active-backup: databases of this server kept equal to those of another one, the source. Which source, and for which databases, is
+// the business of ReplicationManager.swift; what a source's words mean is in SourceRows.swift.
+//
+// A backup does not empty its tables before it copies: it makes the difference between what the source has and what is here, in one
+// commit. So its clients see what changed and nothing else, and a crash leaves the old rows or the new ones.
+//
+// Source: ovsdb(7), "Active-Backup Database Service Model".
+
+import Client
+import Engine
+import JSON
+import JSONRPC
+import Logging
+import NIOCore
+import OVSDB
+import Streams
+
+/// One source and the databases that follow it.
+final class Replication {
+  enum State {
+    /// No copy was made since the connection stands, if it does.
+    case connecting
+    case replicating
+    /// There was a copy, and the source was lost.
+    case lost
+  }
+
+  /// The source's name.
+  let source: String
+  let excluded: ExcludedTables
+  private(set) var state = State.connecting
+  /// The id that the source tells of itself; of the last connection.
+  private(set) var sourceID: UUID?
+  /// The one database that follows; nil: all that the source has too.
+  private let only: String?
+  private unowned let server: Server
+  private let link: SourceLink
+  private let ended: (Replication) -> Void
+  /// Databases under replication.
+  private var copies: [String: Copy] = [:]
+  /// Databases about which the source was asked something that it has not answered.
+  private var awaitedSchemas = 0
+  private let log = Logger(label: "replication")
+
+  /// A database that follows.
+  private struct Copy {
+    let database: ServedDatabase
+    /// As it was when the copy began: a conversion meanwhile makes what the source tells meaningless.
+    let schema: DatabaseSchema
+    /// The tables that are replicated.
+    let tables: [TableSchema]
+    var isDone = false
+
+    /// Whether the database is what it was.
+    var isCurrent: Bool { database.database.schema === schema }
+  }
+
+  /// How long a source may take to answer a short question, and to send everything it has.
+  private static let answerMilliseconds: Int64 = 60_000
+  private static let contentsMilliseconds: Int64 = 600_000
+
+  /// - Parameter ended: called when replication has ended by itself: the databases are active again.
+  init(
+    from method: ConnectionMethod, only: String?, excluding excluded: ExcludedTables, probeMilliseconds: Int64,
+    server: Server, ended: @escaping (Replication) -> Void
+  ) {
+    source = method.name
+    self.only = only
+    self.excluded = excluded
+    self.server = server
+    self.ended = ended
+    link = SourceLink(
+      [method], on: server.eventLoop, rundir: server.rundir, probeMilliseconds: probeMilliseconds,
+      messageBytesMax: server.limits.messageBytesMax)
+    link.owner = self
+  }
+
+  /// Names of the databases that follow, sorted.
+  var names: [String] { copies.keys.sorted { Text($0) < Text($1) } }
+
+  func start() { link.start() }
+
+  func stop() { link.stop() }
+
+  func setProbe(milliseconds: Int64) { link.probeMilliseconds = milliseconds }
+
+  // MARK: - The dialogue, step by step
+
+  private func askID() {
+    ask("get_server_id", params: { $0.append("[]") }) { [weak self] reply in
+      guard let self else { return }
+      if case .result(let json) = reply {
+        guard let id = json.utf8.flatMap({ UUID(utf8: $0) }) else { return distrust("is no server id", json) }
+        if id == server.id { return end("Self replicating is not allowed") }
+        sourceID = id
+      }
+      // A source that does not know the method is too old to be this server.
+      askNames()
+    }
+  }
+
+  private func askNames() {
+    ask("list_dbs", params: { $0.append("[]") }) { [weak self] reply in
+      guard let self else { return }
+      guard case .result(let names) = reply, names.kind == .array else { return distrust("is no list of databases", reply) }
+      let known = Set(names.elements.compactMap(\.string))
+      let common = server.databases.values.filter { database in
+        database.store != nil && (only == nil || database.name == only) && known.contains(database.name)
+      }
+      guard !common.isEmpty else { return end("Nothing to replicate.") }
+      awaitedSchemas = common.count
+      for database in common { askSchema(of: database) }
+    }
+  }
+
+  private func askSchema(of database: ServedDatabase) {
+    ask("get_schema", params: { Self.write([database.name], to: &$0) }) { [weak self] reply in
+      guard let self else { return }
+      guard case .result(let json) = reply else { return distrust("is no schema", reply) }
+      let schema: DatabaseSchema
+      do {
+        schema = try DatabaseSchema(json: json)
+      } catch {
+        return distrust("\(error)")
+      }
+      adopt(schema, for: database)
+    }
+  }
+
+  /// Looks whether everything the source has fits here.
+  private func adopt(_ schema: DatabaseSchema, for database: ServedDatabase) {
+    awaitedSchemas -= 1
+    let local = database.database.schema
+    var mismatch: String?
+    if schema.text != local.text {
+      log.info("Schema version mismatch, checking if \(local.name) can still be replicated or not.")
+      mismatch = schema.misfit(in: local, ignoring: excluded.tables(of: local.name))
+      log.info(
+        mismatch.map { "\($0)  \(local.name) cannot be replicated." } ?? "\(local.name) can be replicated: all the source has is here too.")
+    }
+    if mismatch == nil {
+      let excludedTables = excluded.tables(of: local.name)
+      let tables = local.tables.filter { !excludedTables.contains($0.name) && schema.table(named: $0.name) != nil }
+      copies[local.name] = Copy(database: database, schema: local, tables: tables)
+      askContents(of: local.name, schema, tables)
+    }
+    if awaitedSchemas == 0, copies.isEmpty { end("Nothing to replicate.") }
+  }
+
+  private func askContents(of name: String, _ schema: DatabaseSchema, _ tables: [TableSchema]) {
+    let params: (inout ByteWriter) -> Void = { [server] writer in
+      writer.append("[")
+      writer.appendQuoted(name)
+      // Who asks is part of the id: two servers that follow each other notice it by that.
+      writer.append(utf8: ",[\"\(Self.monitorWord)\",")
+      writer.appendQuoted(name)
+      writer.append(",\"")
+      server.id.write(to: &writer)
+      writer.append("\"],{")
+      for (position, table) in tables.enumerated() {
+        if position > 0 { writer.append(",") }
+        writer.appendQuoted(table.name)
+        writer.append(":[{\"columns\":")
+        Self.write(schema.table(named: table.name)?.columns.map(\.name) ?? [], to: &writer)
+        writer.append("}]")
+      }
+      writer.append("}]")
+    }
+    link.call("monitor", timeoutMilliseconds: Self.contentsMilliseconds, params: params) { [weak self] reply in
+      guard let self else { return }
+      switch reply {
+      case .result(let contents): copyContents(contents, to: name)
+      case .error(let error): distrust("is no contents of \(name)", error)
+      case .lost: break
+      }
+    }
+  }
+
+  /// Makes a database what the source says it is.
+  private func copyContents(_ contents: JSONValue, to name: String) {
+    guard let copy = copies[name] else { return }
+    guard copy.isCurrent else { return beginAnew(name) }
+    do {
+      let rows = try SourceRows(database: copy.database.database).read(contents, .whole)
+      try server.replicate(rows, complete: copy.tables, terms: ReplicaTerms(), in: copy.database)
+      log.info("\(name): the contents are those of \(source): \(rows.count) rows")
+    } catch where error.tag == .ioError {
+      return retry(name, error)
+    } catch {
+      return end("\(name): the contents of the source do not fit: \(error)")
+    }
+    copies[name]?.isDone = true
+    guard awaitedSchemas == 0, copies.values.allSatisfy(\.isDone) else { return }
+    state = .replicating
+    link.succeeded()
+  }
+
+  private func follow(_ params: JSONValue) {
+    guard let name = params[0]?[1]?.string, let copy = copies[name], copy.isDone, let updates = params[1] else {
+      return distrust("is no update", params)
+    }
+    guard copy.isCurrent else { return beginAnew(name) }
+    do {
+      let rows = try SourceRows(database: copy.database.database).read(updates, .whole)
+      try server.replicate(rows, terms: ReplicaTerms(), in: copy.database)
+    } catch {
+      retry(name, error)
+    }
+  }
+
+  // MARK: - What goes wrong
+
+  private func ask(
+    _ method: StaticString, params: (inout ByteWriter) -> Void, then: @escaping (SourceReply) -> Void
+  ) {
+    link.call(method, timeoutMilliseconds: Self.answerMilliseconds, params: params) { reply in
+      if case .lost = reply { return }
+      then(reply)
+    }
+  }
+
+  /// The source does not speak as a source does; perhaps it will after a while.
+  private func distrust(_ problem: String, _ reply: SourceReply) {
+    switch reply {
+    case .result(let json), .error(let json): distrust(problem, json)
+    case .lost: break
+    }
+  }
+
+  private func distrust(_ problem: String, _ json: JSONValue) {
+    distrust("\(json.text().prefix(200)) \(problem)")
+  }
+
+  private func distrust(_ problem: String) {
+    log.warning("\(source): bad answer: \(problem)")
+    link.abandon()
+  }
+
+  /// What the source told could not be done here; the copy begins anew after a pause.
+  private func retry(_ name: String, _ error: OVSDBError) {
+    log.error("\(name): a change of \(source) cannot be made here, all is copied anew: \(error)")
+    link.abandon()
+  }
+
+  private func beginAnew(_ name: String) {
+    log.info("\(name): converted while it was replicated, all is copied anew")
+    link.abandon()
+  }
+
+  /// Replication is over; the databases are active again.
+  private func end(_ reason: String) {
+    log.error("\(source): replication ends, this server is active: \(reason)")
+    ended(self)
+  }
+
+  // MARK: - JSON
+
+  /// The first word of a monitor's id by which a replicating server is known.
+  static let monitorWord = "replication"
+
+  private static func write(_ names: [String], to writer: inout ByteWriter) {
+    writer.append("[")
+    for (position, name) in names.enumerated() {
+      if position > 0 { writer.append(",") }
+      writer.appendQuoted(name)
+    }
+    writer.append("]")
+  }
+}
+
+extension Replication: SourceLinkOwner {
+  func linkConnected(_ link: SourceLink) {
+    copies = [:]
+    state = .connecting
+    askID()
+  }
+
+  func link(_ link: SourceLink, received method: JSONValue, _ params: JSONValue) {
+    if method.isString("update") { follow(params) }
+  }
+
+  func linkDrained(_ link: SourceLink) {}
+
+  func linkBecameWritable(_ link: SourceLink) {}
+
+  func linkLost(_ link: SourceLink) {
+    state = state == .connecting ? .connecting : .lost
+    awaitedSchemas = 0
+  }
+}
+
+extension DatabaseSchema {
+  /// What this schema has that another one has not, or has otherwise; nil when everything fits there.
+  fileprivate func misfit(in other: DatabaseSchema, ignoring excluded: Set<String>) -> String? {
+    for table in tables where !excluded.contains(table.name) {
+      guard let counterpart = other.table(named: table.name) else {
+        return "Table \(table.name) not present in the local db schema."
+      }
+      for column in table.columns {
+        guard let match = counterpart.column(named: column.name) else {
+          return "Column \(column.name) not present in the local db schema table \(table.name)."
+        }
+        guard column.type.text == match.type.text else {
+          return "Column \(column.name) mismatch in local db schema table \(table.name)."
+        }
+      }
+    }
+    return nil
+  }
+}
+
+extension ColumnType {
+  /// The type as JSON: references are to tables by name, so that types of two schemas can be compared.
+  fileprivate var text: String {
+    var writer = ByteWriter(capacity: 64)
+    write(to: &writer)
+    return writer.string
+  }
+}

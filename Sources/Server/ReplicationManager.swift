@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which databases are backups, and of whom: what the command line, the control socket and the configuration file ask for. The work is
+// done in Replication.swift.
+
+import Control
+import JSON
+import OVSDB
+import Streams
+
+/// Tables that are not replicated, by database.
+struct ExcludedTables: Equatable, Sendable {
+  private var tables: [String: Set<String>] = [:]
+
+  init() {}
+
+  init(_ tables: Set<String>, of database: String) {
+    if !tables.isEmpty { self.tables[database] = tables }
+  }
+
+  /// Reads `DATABASE:TABLE,...`.
+  ///
+  /// - Throws: about a word that is no such pair.
+  init(_ text: String) throws(ConfigurationError) {
+    for word in text.split(whereSeparator: { $0 == "," || $0 == " " }) {
+      let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }) else {
+        throw ConfigurationError(description: "\(word): tables are excluded as DATABASE:TABLE")
+      }
+      tables[String(parts[0]), default: []].insert(String(parts[1]))
+    }
+  }
+
+  func tables(of database: String) -> Set<String> { tables[database] ?? [] }
+
+  /// The pairs, sorted.
+  var text: String {
+    tables.flatMap { database, tables in tables.map { "\(database):\($0)" } }.sorted { Text($0) < Text($1) }
+      .joined(separator: ",")
+  }
+}
+
+/// The active-backup service model of a server.
+final class ReplicationManager {
+  private unowned let server: Server
+  /// The source of `--sync-from` and `set-active-ovsdb-server`, whether it is followed or not.
+  private(set) var source: String?
+  private(set) var excluded = ExcludedTables()
+  private var probeMilliseconds = ReplicationManager.defaultProbeMilliseconds
+  /// What makes the whole server a backup.
+  private var general: Replication?
+  /// Databases that the configuration file makes backups, each of its own source.
+  private var single: [String: Replication] = [:]
+  /// Databases that the configuration file once made backups.
+  private var former: Set<String> = []
+
+  static let defaultProbeMilliseconds: Int64 = 60_000
+
+  init(server: Server) {
+    self.server = server
+  }
+
+  // MARK: - The whole server
+
+  /// Names the source; `connect` follows it.
+  ///
+  /// - Throws: when it may not be named.
+  func setSource(_ name: String, origin: ConnectionMethod.Origin) throws(ConnectionMethod.Refusal) {
+    _ = try ConnectionMethod.parse(name, origin: origin)
+    source = name
+  }
+
+  /// Names the tables that are not replicated; a backup copies anew.
+  func setExcluded(_ tables: ExcludedTables) {
+    excluded = tables
+    if general != nil { begin() }
+  }
+
+  func setProbe(milliseconds: Int64) {
+    probeMilliseconds = milliseconds
+    general?.setProbe(milliseconds: milliseconds)
+  }
+
+  /// Makes the server a backup.
+  ///
+  /// - Returns: false when no source was named.
+  func connect() -> Bool {
+    guard source != nil else { return false }
+    begin()
+    return true
+  }
+
+  /// Makes the server active: it keeps what it has copied.
+  func disconnect() {
+    general?.stop()
+    general = nil
+    refreshRoles()
+  }
+
+  private func begin() {
+    guard let source, let method = try? ConnectionMethod.parse(source, origin: .commandLine) else { return }
+    general?.stop()
+    let replication = Replication(
+      from: method, only: nil, excluding: excluded, probeMilliseconds: probeMilliseconds, server: server
+    ) { [weak self] ended in
+      if let self, self.general === ended { self.disconnect() }
+    }
+    general = replication
+    refreshRoles()
+    replication.start()
+  }
+
+  // MARK: - Single databases
+
+  /// Makes one database a backup.
+  func follow(
+    _ method: ConnectionMethod, database: String, excluding tables: Set<String>, probeMilliseconds: Int64
+  ) {
+    single[database]?.stop()
+    let replication = Replication(
+      from: method, only: database, excluding: ExcludedTables(tables, of: database), probeMilliseconds: probeMilliseconds,
+      server: server
+    ) { [weak self] ended in
+      if let self, self.single[database] === ended { self.stopFollowing(database: database) }
+    }
+    single[database] = replication
+    former.insert(database)
+    refreshRoles()
+    replication.start()
+  }
+
+  /// Makes one database active.
+  func stopFollowing(database: String) {
+    single.removeValue(forKey: database)?.stop()
+    refreshRoles()
+  }
+
+  // MARK: - Roles
+
+  /// Databases came or went.
+  func databasesChanged() {
+    for name in former where server.databases[name] == nil {
+      single.removeValue(forKey: name)?.stop()
+      former.remove(name)
+    }
+    // Which databases are common with the source has to be found out anew.
+    if general != nil { begin() } else { refreshRoles() }
+  }
+
+  private func refreshRoles() {
+    server.closeSegment()
+    for database in server.databases.values where database.store != nil {
+      database.isBackup = general != nil || single[database.name] != nil
+    }
+  }
+
+  /// Whether a monitor is asked for by a server that this one follows itself: neither would ever have anything new to tell, and both
+  /// could hand their rows to and fro without end.
+  func isMutual(_ monitorID: JSONValue) -> Bool {
+    guard monitorID.kind == .array, monitorID[0]?.string == Replication.monitorWord else { return false }
+    guard let id = monitorID[2]?.utf8.flatMap({ UUID(utf8: $0) }) else { return false }
+    return general?.sourceID == id || single.values.contains { $0.sourceID == id }
+  }
+
+  // MARK: - Status
+
+  /// The answer to `sync-status`.
+  var statusText: String {
+    guard former.isEmpty else { return former.sorted { Text($0) < Text($1) }.map(status(of:)).joined(separator: "\n") }
+    guard let general else { return "state: active\n" }
+    var text = "state: backup\n\(Self.words(general))\n"
+    if general.state == .replicating { text += "database: \(general.names.joined(separator: ", "))\n" }
+    if !general.excluded.text.isEmpty, general.state == .replicating { text += "exclude: \(general.excluded.text)\n" }
+    return text
+  }
+
+  private func status(of database: String) -> String {
+    guard let replication = single[database] ?? general else { return "database: \(database)\nstate: active\n" }
+    var text = "database: \(database)\nstate: backup\n\(Self.words(replication))\n"
+    if replication.state == .replicating, !replication.excluded.text.isEmpty { text += "exclude: \(replication.excluded.text)\n" }
+    return text
+  }
+
+  private static func words(_ replication: Replication) -> String {
+    switch replication.state {
+    case .connecting: "connecting: \(replication.source)"
+    case .replicating: "replicating: \(replication.source)"
+    case .lost: "not connected to \(replication.source)"
+    }
+  }
+}
+
+extension ReplicationManager {
+  /// Adds the commands of the active-backup model. They run on the server's loop.
+  func addCommands(
+    _ add: (
+      _ name: String, _ usage: String, _ arguments: ClosedRange<Int>,
+      _ run: @escaping @Sendable (Server, [String]) throws(ControlError) -> String
+    ) -> Void
+  ) {
+    add("set-active-ovsdb-server", "", 1...1) { (server, arguments) throws(ControlError) in
+      do throws(ConnectionMethod.Refusal) {
+        try server.replication.setSource(arguments[0], origin: .controlSocket)
+        return ""
+      } catch {
+        throw ControlError("\(error)")
+      }
+    }
+    add("get-active-ovsdb-server", "", 0...0) { (server, _) throws(ControlError) in server.replication.source ?? "" }
+    add("connect-active-ovsdb-server", "", 0...0) { (server, _) throws(ControlError) in
+      server.replication.connect() ? "" : "Unable to connect: active server is not specified.\n"
+    }
+    add("disconnect-active-ovsdb-server", "", 0...0) { (server, _) throws(ControlError) in
+      server.replication.disconnect()
+      return ""
+    }
+    add("set-active-ovsdb-server-probe-interval", "", 1...1) { (server, arguments) throws(ControlError) in
+      guard let milliseconds = Int64(arguments[0]) else { return "Invalid probe interval, integer value expected" }
+      server.replication.setProbe(milliseconds: milliseconds)
+      return ""
+    }
+    add("set-sync-exclude-tables", "", 1...1) { (server, arguments) throws(ControlError) in
+      do throws(ConfigurationError) {
+        server.replication.setExcluded(try ExcludedTables(arguments[0]))
+        return ""
+      } catch {
+        throw ControlError(error.description)
+      }
+    }
+    add("get-sync-exclude-tables", "", 0...0) { (server, _) throws(ControlError) in server.replication.excluded.text }
+    add("sync-status", "", 0...0) { (server, _) throws(ControlError) in server.replication.statusText }
+  }
+}
