@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Active-backup with real servers of both sides: a backup has what its source has, row by row, whatever happens to either or to the
+// link between them.
+
+import Foundation
+import TestSupport
+import Testing
+
+/// Who is backed up by whom.
+struct Pair: CustomTestStringConvertible, Sendable {
+  let source: Side
+  let follower: Side
+
+  var testDescription: String { "\(source) followed by \(follower)" }
+
+  static let all = [Pair(source: .ours, follower: .ours), Pair(source: .peer, follower: .ours), Pair(source: .ours, follower: .peer)]
+}
+
+@Suite(.enabled(if: Programs.hasOurs && Programs.hasPeer, "needs both servers"))
+struct ReplicationTests {
+  private static let schema = SteadyWriter.schema
+
+  private func backup(_ side: Side, of source: String, _ options: String...) throws -> DatabaseServer {
+    try DatabaseServer(side, [.schema(Self.schema)], options: ["--sync-from=unix:\(source)"] + options)
+  }
+
+  private func insert(_ number: Int, _ text: String = "x") -> WireJSON {
+    ["D", ["op": "insert", "table": "T", "row": ["n": .integer(number), "s": .string(text)]]]
+  }
+
+  private func waitForEqualContents(_ source: DatabaseServer, _ backup: DatabaseServer, except: Set<String> = []) throws {
+    var last: ([String], [String]) = ([], [])
+    do {
+      try waitUntil("equal contents", seconds: 60) {
+        last = (
+          try exactDump(of: "D", over: try source.session(), except: except),
+          try exactDump(of: "D", over: try backup.session(), except: except)
+        )
+        return last.0 == last.1
+      }
+    } catch {
+      throw ProcessError("\(error)\n\(differences(last.0, last.1))\n\(backup.diagnosis)")
+    }
+  }
+
+  private func waitForStatus(_ server: DatabaseServer, _ words: String) throws {
+    var status = ""
+    do {
+      try waitUntil("status \(words)", seconds: 60) {
+        status = try server.control("ovsdb-server/sync-status")
+        return status.contains(words)
+      }
+    } catch {
+      throw ProcessError("\(error): \(status)\n\(server.diagnosis)")
+    }
+  }
+
+  @Test(arguments: Pair.all)
+  func aBackupHasWhatItsSourceHasThroughCrashesAndCutLinks(pair: Pair) throws {
+    var random = SeededRandom(seed: UInt64(Programs.environment("OVSDB_MODELS_SEED") ?? "7") ?? 7)
+    let rounds = Int(Programs.environment("OVSDB_MODELS_ROUNDS") ?? "5") ?? 5
+    let source = try DatabaseServer(pair.source, [.schema(Self.schema)])
+    let proxy = try LinkProxy(source.directory.path("link.sock"), to: source.socket)
+    defer { proxy.close() }
+    let follower = try backup(pair.follower, of: proxy.socket)
+    let writer = SteadyWriter(socket: source.socket, seed: random.next(), range: 0..<1_000_000)
+    for _ in 0..<rounds {
+      let before = writer.promises.count
+      try waitUntil("some writes", seconds: 60) { writer.promises.count > before + 20 + random.below(50) }
+      switch random.below(5) {
+      case 0: proxy.cut()
+      case 1:
+        source.crash()
+        try source.start()
+      case 2:
+        follower.crash()
+        try follower.start()
+      case 3:
+        proxy.mode = .holding
+        usleep(UInt32(random.below(200_000)))
+        proxy.cut()
+        proxy.mode = .passing
+      default: proxy.mode = .delaying(random.below(5))
+      }
+    }
+    proxy.mode = .passing
+    let promises = writer.stop()
+    try waitForEqualContents(source, follower)
+    let lines = try exactDump(of: "D", over: try follower.session())
+    #expect(promises.broken(by: lines, range: writer.range).isEmpty)
+    #expect(promises.count > 50 && promises.refusals == 0)
+    // What is in memory is in the file.
+    try follower.control("ovsdb-server/disconnect-active-ovsdb-server")
+    follower.crash()
+    let alone = try DatabaseServer(pair.follower, [.existing(file: "db.db")], directory: follower.directory)
+    #expect(try exactDump(of: "D", over: try alone.session()) == lines)
+  }
+
+  @Test(arguments: Pair.all)
+  func rolesAreSwitchedWhileClientsWrite(pair: Pair) throws {
+    let servers = [try DatabaseServer(pair.source, [.schema(Self.schema)]), try DatabaseServer(pair.follower, [.schema(Self.schema)])]
+    for (place, server) in servers.enumerated() {
+      try server.control("ovsdb-server/set-active-ovsdb-server", servers[1 - place].remote)
+    }
+    try servers[1].control("ovsdb-server/connect-active-ovsdb-server")
+    for round in 0..<4 {
+      let (active, passive) = (servers[round % 2], servers[1 - round % 2])
+      try waitForStatus(passive, "replicating")
+      let writer = SteadyWriter(socket: active.socket, seed: UInt64(round), range: (round * 100_000)..<((round + 1) * 100_000))
+      let refused = SteadyWriter(socket: passive.socket, seed: UInt64(round), range: 900_000..<950_000)
+      try waitUntil("some writes", seconds: 60) { writer.promises.count > 30 && refused.promises.refusals > 5 }
+      let promises = writer.stop()
+      #expect(refused.stop().count == 0)
+      try waitForEqualContents(active, passive)
+      #expect(promises.broken(by: try exactDump(of: "D", over: try passive.session()), range: writer.range).isEmpty)
+      try passive.control("ovsdb-server/disconnect-active-ovsdb-server")
+      try waitForStatus(passive, "state: active")
+      try active.control("ovsdb-server/connect-active-ovsdb-server")
+    }
+  }
+
+  @Test func clientsOfABackupSeeTheDifferencesOnly() throws {
+    let source = try DatabaseServer(.ours, [.schema(Self.schema)])
+    let follower = try backup(.ours, of: source.socket, "--active")
+    for number in 0..<5 { try source.session().call("transact", insert(number)) }
+    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    try waitForEqualContents(source, follower)
+    try follower.control("ovsdb-server/disconnect-active-ovsdb-server")
+    try follower.session().call("transact", insert(100))
+    let watcher = try follower.session()
+    try watcher.call("monitor_cond", ["D", "m", ["T": ["columns": ["n"]]]])
+
+    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    let update = try #require(try watcher.receive()).json
+    let rows = try #require(update["params"]?[1]?["T"]?.members)
+    #expect(rows.count == 1 && rows[0].value["delete"] != nil)
+    // One record in the log: after a crash there are the old rows or the new ones.
+    try source.session().call("transact", insert(200))
+    #expect(try watcher.receive()?.json["params"]?[1]?["T"]?.members?.count == 1)
+    let log = try succeed(Side.peer.tool("ovsdb-tool"), ["show-log", follower.databasePath()], in: follower.directory)
+    // The schema, the five rows, the local row, its end, the last one.
+    #expect(log.split(separator: "\n").filter { $0.hasPrefix("record ") }.count == 5)
+  }
+
+  @Test func excludedTablesKeepTheirRowsAndTheRestIsCopied() throws {
+    let source = try DatabaseServer(.ours, [.schema(Self.schema)])
+    let follower = try backup(.ours, of: source.socket, "--active", "--sync-exclude-tables=D:Local")
+    for (server, name) in [(source, "there"), (follower, "here")] {
+      try server.session().call("transact", ["D", ["op": "insert", "table": "Local", "row": ["name": .string(name)]]])
+    }
+    try follower.session().call("transact", insert(1))
+    try source.session().call("transact", insert(2))
+    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    try waitForEqualContents(source, follower, except: ["Local"])
+    let local = try exactDump(of: "D", over: try follower.session(), except: ["T", "C"])
+    #expect(local.count == 1 && local[0].contains("\"here\""))
+    #expect(try follower.control("ovsdb-server/get-sync-exclude-tables") == "D:Local\n")
+    #expect(
+      try follower.control("ovsdb-server/sync-status")
+        == "state: backup\nreplicating: \(source.remote)\ndatabase: D\nexclude: D:Local\n")
+
+    try follower.control("ovsdb-server/set-sync-exclude-tables", "")
+    try waitForEqualContents(source, follower)
+  }
+
+  @Test func aBackupRefusesWritesAndGrantsLocks() throws {
+    let source = try DatabaseServer(.ours, [.schema(Self.schema)])
+    let follower = try backup(.ours, of: source.socket)
+    try waitForStatus(follower, "replicating")
+    let session = try follower.session()
+    let result = try session.call("transact", insert(1))
+    #expect(result[0]?["error"] == "not allowed")
+    #expect(result[0]?["details"] == "insert operation not allowed when database server is in read only mode")
+    #expect(try session.call("lock", ["l"]) == ["locked": true])
+    let convert = try session.exchange("convert", ["D", Self.schema]).reply
+    #expect(convert["error"]?["error"] == "not allowed")
+    // A wait is met by what the source does.
+    let wait: WireJSON = [
+      "D", ["op": "wait", "table": "T", "where": [["n", "==", 5]], "columns": ["n"], "until": "==", "rows": [["n": 5]]],
+    ]
+    try session.request("transact", wait, id: "w")
+    try source.session().call("transact", insert(5))
+    #expect(try session.receive(untilReplyTo: "w").last?.json["result"] == [[:]])
+  }
+
+  @Test func aSchemaThatDoesNotFitEndsReplicationAndLosesNothing() throws {
+    let other: WireJSON = ["name": "D", "version": "2.0.0", "tables": ["T": ["columns": ["n": ["type": "string"]]]]]
+    let source = try DatabaseServer(.ours, [.schema(other)])
+    let follower = try backup(.ours, of: source.socket, "--active")
+    try follower.session().call("transact", insert(1))
+    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    try waitForStatus(follower, "state: active")
+    let log = try readText(follower.logPath)
+    #expect(log.contains("Column n mismatch in local db schema table T.  D cannot be replicated."))
+    #expect(log.contains("replication ends, this server is active: Nothing to replicate."))
+    #expect(try exactDump(of: "D", over: try follower.session()).count == 1)
+    try follower.session().call("transact", insert(2))
+  }
+
+  @Test func aSourceWithLessThanTheBackupIsFollowed() throws {
+    let less: WireJSON = ["name": "D", "version": "0.9.0", "tables": ["T": ["columns": ["n": ["type": "integer"]]]]]
+    let source = try DatabaseServer(.peer, [.schema(less)])
+    let follower = try backup(.ours, of: source.socket)
+    try source.session().call("transact", ["D", ["op": "insert", "table": "T", "row": ["n": 1]]])
+    try waitUntil("the row", seconds: 60) { try exactDump(of: "D", over: try follower.session()).count == 1 }
+  }
+
+  @Test func aServerDoesNotFollowItself() throws {
+    let server = try DatabaseServer(.ours, [.schema(Self.schema)])
+    try server.session().call("transact", insert(1))
+    try server.control("ovsdb-server/set-active-ovsdb-server", server.remote)
+    try server.control("ovsdb-server/connect-active-ovsdb-server")
+    try waitForStatus(server, "state: active")
+    #expect(try readText(server.logPath).contains("Self replicating is not allowed"))
+    #expect(try exactDump(of: "D", over: try server.session()).count == 1)
+  }
+
+  @Test func twoBackupsOfEachOtherKeepTheirRows() throws {
+    let servers = [try DatabaseServer(.ours, [.schema(Self.schema)]), try DatabaseServer(.ours, [.schema(Self.schema)])]
+    for (place, server) in servers.enumerated() { try server.session().call("transact", insert(place)) }
+    let before = try servers.map { try exactDump(of: "D", over: try $0.session()) }
+    for (place, server) in servers.enumerated() {
+      try server.control("ovsdb-server/set-active-ovsdb-server", servers[1 - place].remote)
+    }
+    for server in servers { try server.control("ovsdb-server/connect-active-ovsdb-server") }
+    try waitUntil("the refusal", seconds: 60) {
+      try servers.contains { try readText($0.logPath).contains("this server follows the one that asks") }
+    }
+    // One may have copied before the other began to follow; nobody has anything else.
+    let after = try servers.map { try exactDump(of: "D", over: try $0.session()) }
+    #expect(after.allSatisfy { before.contains($0) })
+    // When one gives in the other follows it.
+    try servers[0].control("ovsdb-server/disconnect-active-ovsdb-server")
+    try waitForEqualContents(servers[0], servers[1])
+    try waitForStatus(servers[1], "replicating")
+  }
+
+  @Test func commandsAnswerAsKnown() throws {
+    let server = try DatabaseServer(.ours, [.schema(Self.schema)])
+    #expect(try server.control("ovsdb-server/sync-status") == "state: active\n")
+    #expect(
+      try server.control("ovsdb-server/connect-active-ovsdb-server") == "Unable to connect: active server is not specified.\n")
+    #expect(try server.control("ovsdb-server/get-active-ovsdb-server") == "")
+    try server.control("ovsdb-server/set-active-ovsdb-server", "unix:nowhere")
+    #expect(try server.control("ovsdb-server/get-active-ovsdb-server") == "unix:nowhere\n")
+    #expect(try server.control("ovsdb-server/sync-status") == "state: active\n")
+    try server.control("ovsdb-server/connect-active-ovsdb-server")
+    #expect(try server.control("ovsdb-server/sync-status") == "state: backup\nconnecting: unix:nowhere\n")
+    #expect(try server.session().call("transact", insert(1))[0]?["error"] == "not allowed")
+    try server.control("ovsdb-server/disconnect-active-ovsdb-server")
+    #expect(try server.session().call("transact", insert(1))[0]?["error"] == nil)
+    #expect(
+      try server.control("ovsdb-server/set-active-ovsdb-server-probe-interval", "x")
+        == "Invalid probe interval, integer value expected\n")
+    #expect(throws: ProcessError.self) { try server.control("ovsdb-server/set-sync-exclude-tables", "T") }
+    #expect(throws: ProcessError.self) { try server.control("ovsdb-server/set-active-ovsdb-server", "pfd:3") }
+  }
+}
