@@ -45,11 +45,12 @@ package final class SourceLink {
   private let eventLoop: any EventLoop
   private let rundir: String
   private let messageBytesMax: Int
+  private let dscp: UInt8
   /// The remote in use or tried next.
   private var position = 0
   /// Remotes tried since the last pause: each gets its chance before there is one.
   private var triedCount = 0
-  private var backoff = Backoff()
+  private var backoff: Backoff
   private var timer: Scheduled<Void>?
   private var isStopped = true
   /// Tells attempts and timers of a former connection from those of this one.
@@ -74,9 +75,11 @@ package final class SourceLink {
   ///   - methods: active remotes, not empty, tried in this order.
   ///   - rundir: where relative socket paths lie.
   ///   - messageBytesMax: a longer message of the source ends the connection.
+  ///   - maxBackoffMilliseconds: the longest pause between attempts.
   package init(
     _ methods: [ConnectionMethod], on eventLoop: any EventLoop, rundir: String, probeMilliseconds: Int64,
-    messageBytesMax: Int
+    messageBytesMax: Int, maxBackoffMilliseconds: Int64 = Backoff.defaultLimitMilliseconds,
+    dscp: UInt8 = Listener.defaultDSCP
   ) {
     precondition(!methods.isEmpty, "a link needs a remote")
     self.methods = methods
@@ -84,6 +87,8 @@ package final class SourceLink {
     self.rundir = rundir
     self.probeMilliseconds = probeMilliseconds
     self.messageBytesMax = messageBytesMax
+    self.dscp = dscp
+    backoff = Backoff(limitMilliseconds: maxBackoffMilliseconds)
   }
 
   /// The remote in use or tried next.
@@ -136,7 +141,7 @@ package final class SourceLink {
     Log.reconnect.log(level: level, "\(method.name): connecting...")
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     // The handler joins once the channel is connected: of several addresses of a host only one gets that far.
-    dial(method, on: eventLoop, rundir: rundir) { _ in }.flatMapThrowing { channel in
+    dial(method, on: eventLoop, rundir: rundir, dscp: dscp) { _ in }.flatMapThrowing { channel in
       try bound.value.attach(channel, attempt)
     }.assumeIsolated().whenComplete { [self] result in
       guard attempt == generation else { return }

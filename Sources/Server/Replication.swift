@@ -63,7 +63,7 @@ final class Replication {
 
   /// - Parameter ended: called when replication has ended by itself: the databases are active again.
   init(
-    from method: ConnectionMethod, only: String?, excluding excluded: ExcludedTables, probeMilliseconds: Int64,
+    from method: ConnectionMethod, options: RemoteOptions, only: String?, excluding excluded: ExcludedTables,
     server: Server, ended: @escaping (Replication) -> Void
   ) {
     source = method.name
@@ -72,8 +72,10 @@ final class Replication {
     self.server = server
     self.ended = ended
     link = SourceLink(
-      [method], on: server.eventLoop, rundir: server.rundir, probeMilliseconds: probeMilliseconds,
-      messageBytesMax: server.limits.messageBytesMax)
+      [method], on: server.eventLoop, rundir: server.rundir,
+      probeMilliseconds: options.probeMilliseconds ?? ReplicationManager.defaultProbeMilliseconds,
+      messageBytesMax: server.limits.messageBytesMax, maxBackoffMilliseconds: options.maxBackoffMilliseconds,
+      dscp: options.dscp)
     link.owner = self
   }
 

@@ -46,13 +46,13 @@ final class ReplicationManager {
   /// The source of `--sync-from` and `set-active-ovsdb-server`, whether it is followed or not.
   private(set) var source: String?
   private(set) var excluded = ExcludedTables()
-  private var probeMilliseconds = ReplicationManager.defaultProbeMilliseconds
+  private var options = RemoteOptions()
   /// What makes the whole server a backup.
   private var general: Replication?
-  /// Databases that the configuration file makes backups, each of its own source.
+  /// What the configuration file says of databases that are backups or may become some, by name.
+  private var configured: [String: DatabaseConfiguration.ServiceModel] = [:]
+  /// Those that are backups, each of its own source.
   private var single: [String: Replication] = [:]
-  /// Databases that the configuration file once made backups.
-  private var former: Set<String> = []
 
   static let defaultProbeMilliseconds: Int64 = 60_000
 
@@ -77,7 +77,7 @@ final class ReplicationManager {
   }
 
   func setProbe(milliseconds: Int64) {
-    probeMilliseconds = milliseconds
+    options.probeMilliseconds = max(0, milliseconds)
     general?.setProbe(milliseconds: milliseconds)
   }
 
@@ -101,7 +101,7 @@ final class ReplicationManager {
     guard let source, let method = try? ConnectionMethod.parse(source, origin: .commandLine) else { return }
     general?.stop()
     let replication = Replication(
-      from: method, only: nil, excluding: excluded, probeMilliseconds: probeMilliseconds, server: server
+      from: method, options: options, only: nil, excluding: excluded, server: server
     ) { [weak self] ended in
       if let self, self.general === ended { self.disconnect() }
     }
@@ -112,36 +112,41 @@ final class ReplicationManager {
 
   // MARK: - Single databases
 
-  /// Makes one database a backup.
-  func follow(
-    _ method: ConnectionMethod, database: String, excluding tables: Set<String>, probeMilliseconds: Int64
-  ) {
-    single[database]?.stop()
-    let replication = Replication(
-      from: method, only: database, excluding: ExcludedTables(tables, of: database), probeMilliseconds: probeMilliseconds,
-      server: server
-    ) { [weak self] ended in
-      if let self, self.single[database] === ended { self.stopFollowing(database: database) }
+  /// Takes over what the configuration file says of databases, all of which are served.
+  ///
+  /// A database about which nothing new is said goes on as it does, also when its replication has ended by itself.
+  func configure(_ models: [String: DatabaseConfiguration.ServiceModel]) {
+    let old = configured
+    configured = models.filter { if case .activeBackup = $0.value { true } else { false } }
+    for (name, model) in configured where old[name] != model {
+      single.removeValue(forKey: name)?.stop()
+      if case .activeBackup(isBackup: true, let source?, let excluded) = model { follow(source, database: name, excluded) }
     }
-    single[database] = replication
-    former.insert(database)
+    for name in old.keys where configured[name] == nil { single.removeValue(forKey: name)?.stop() }
     refreshRoles()
-    replication.start()
+    for replication in single.values { replication.start() }
   }
 
-  /// Makes one database active.
-  func stopFollowing(database: String) {
-    single.removeValue(forKey: database)?.stop()
-    refreshRoles()
+  private func follow(_ source: DatabaseConfiguration.Source, database: String, _ excluded: Set<String>) {
+    // It was parsed when the file was read.
+    guard let method = try? ConnectionMethod.parse(source.remote, origin: .configurationFile) else { return }
+    single[database] = Replication(
+      from: method, options: source.options, only: database, excluding: ExcludedTables(excluded, of: database),
+      server: server
+    ) { [weak self] ended in
+      guard let self, self.single[database] === ended else { return }
+      self.single.removeValue(forKey: database)?.stop()
+      self.refreshRoles()
+    }
   }
 
   // MARK: - Roles
 
   /// Databases came or went.
   func databasesChanged() {
-    for name in former where server.databases[name] == nil {
+    for name in configured.keys where server.databases[name] == nil {
       single.removeValue(forKey: name)?.stop()
-      former.remove(name)
+      configured[name] = nil
     }
     // Which databases are common with the source has to be found out anew.
     if general != nil { begin() } else { refreshRoles() }
@@ -166,7 +171,9 @@ final class ReplicationManager {
 
   /// The answer to `sync-status`.
   var statusText: String {
-    guard former.isEmpty else { return former.sorted { Text($0) < Text($1) }.map(status(of:)).joined(separator: "\n") }
+    guard configured.isEmpty else {
+      return configured.keys.sorted { Text($0) < Text($1) }.map(status(of:)).joined(separator: "\n")
+    }
     guard let general else { return "state: active\n" }
     var text = "state: backup\n\(Self.words(general))\n"
     if general.state == .replicating { text += "database: \(general.names.joined(separator: ", "))\n" }
@@ -191,14 +198,11 @@ final class ReplicationManager {
 }
 
 extension ReplicationManager {
-  /// Adds the commands of the active-backup model. They run on the server's loop.
-  func addCommands(
-    _ add: (
-      _ name: String, _ usage: String, _ arguments: ClosedRange<Int>,
-      _ run: @escaping @Sendable (Server, [String]) throws(ControlError) -> String
-    ) -> Void
-  ) {
-    add("set-active-ovsdb-server", "", 1...1) { (server, arguments) throws(ControlError) in
+  typealias Command = @Sendable (Server, [String]) throws(ControlError) -> String
+
+  /// Adds the commands that change something. They run on the server's loop.
+  func addCommands(_ add: (_ name: String, _ arguments: ClosedRange<Int>, _ run: @escaping Command) -> Void) {
+    add("set-active-ovsdb-server", 1...1) { (server, arguments) throws(ControlError) in
       do throws(ConnectionMethod.Refusal) {
         try server.replication.setSource(arguments[0], origin: .controlSocket)
         return ""
@@ -206,20 +210,19 @@ extension ReplicationManager {
         throw ControlError("\(error)")
       }
     }
-    add("get-active-ovsdb-server", "", 0...0) { (server, _) throws(ControlError) in server.replication.source ?? "" }
-    add("connect-active-ovsdb-server", "", 0...0) { (server, _) throws(ControlError) in
+    add("connect-active-ovsdb-server", 0...0) { (server, _) throws(ControlError) in
       server.replication.connect() ? "" : "Unable to connect: active server is not specified.\n"
     }
-    add("disconnect-active-ovsdb-server", "", 0...0) { (server, _) throws(ControlError) in
+    add("disconnect-active-ovsdb-server", 0...0) { (server, _) throws(ControlError) in
       server.replication.disconnect()
       return ""
     }
-    add("set-active-ovsdb-server-probe-interval", "", 1...1) { (server, arguments) throws(ControlError) in
+    add("set-active-ovsdb-server-probe-interval", 1...1) { (server, arguments) throws(ControlError) in
       guard let milliseconds = Int64(arguments[0]) else { return "Invalid probe interval, integer value expected" }
       server.replication.setProbe(milliseconds: milliseconds)
       return ""
     }
-    add("set-sync-exclude-tables", "", 1...1) { (server, arguments) throws(ControlError) in
+    add("set-sync-exclude-tables", 1...1) { (server, arguments) throws(ControlError) in
       do throws(ConfigurationError) {
         server.replication.setExcluded(try ExcludedTables(arguments[0]))
         return ""
@@ -227,7 +230,12 @@ extension ReplicationManager {
         throw ControlError(error.description)
       }
     }
-    add("get-sync-exclude-tables", "", 0...0) { (server, _) throws(ControlError) in server.replication.excluded.text }
-    add("sync-status", "", 0...0) { (server, _) throws(ControlError) in server.replication.statusText }
+  }
+
+  /// Adds the commands that only tell something.
+  func addQueries(_ add: (_ name: String, _ run: @escaping Command) -> Void) {
+    add("get-active-ovsdb-server") { (server, _) throws(ControlError) in server.replication.source ?? "" }
+    add("get-sync-exclude-tables") { (server, _) throws(ControlError) in server.replication.excluded.text }
+    add("sync-status") { (server, _) throws(ControlError) in server.replication.statusText }
   }
 }

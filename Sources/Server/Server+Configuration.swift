@@ -65,6 +65,10 @@ extension Server {
     configuration?.databaseNames = step.databaseNames
     if !step.added.isEmpty { closeUnawareSessions() }
     remotes.configure(new.remotes)
+    replication.configure(
+      Dictionary(uniqueKeysWithValues: new.databases.compactMap { key, database in
+        step.databaseNames[key].map { ($0, database.serviceModel) }
+      }))
   }
 }
 
@@ -102,10 +106,10 @@ private struct ConfigurationStep {
   ) throws(ConfigurationError) {
     let isThere = databaseNames[key] != nil
     switch database.serviceModel {
-    case .unspecified, .standalone:
-      // Served already, and "whatever the file is" means the same as "standalone" for a file that is being served.
+    case .unspecified, .standalone, .activeBackup:
+      // Served already: it is the same file, whether it follows another server's or not.
       if isThere { return }
-    case .clustered, .activeBackup, .relay: break
+    case .clustered, .relay: break
     }
     let path = Paths.workingDirectory == inForce.directory ? key : Paths.absolute(key, in: inForce.directory)
     let prepared: Server.PreparedDatabase

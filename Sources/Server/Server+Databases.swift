@@ -43,8 +43,8 @@ extension Server {
     _ path: String, as model: DatabaseConfiguration.ServiceModel = .unspecified
   ) throws(OVSDBError) -> PreparedDatabase {
     switch model {
-    case .unspecified, .standalone, .clustered: break
-    case .activeBackup, .relay:
+    case .unspecified, .standalone, .clustered, .activeBackup: break
+    case .relay:
       throw OVSDBError(.notSupported, "\(path): this server has no service model '\(model.name)'")
     }
     if databases.values.contains(where: { $0.store?.path == path }) {

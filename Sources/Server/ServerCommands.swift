@@ -98,7 +98,8 @@ extension Server {
     commands.add("ovsdb-server/compact", usage: "[DB]", arguments: 0...1) { (request: ControlRequest) in
       bound.value.compact(request)
     }
-    replication.addCommands { add($0, $1, $2, $3) }
+    replication.addCommands { addConfiguring($0, "", $1, $2) }
+    replication.addQueries { add($0, "", 0...0, $1) }
     let memoryUsage: @Sendable () -> [String: Int] = { bound.value.memoryUsage() }
     MemoryReport.start(on: eventLoop, usage: memoryUsage)
     commands.addStandard(memoryUsage: memoryUsage) { request in

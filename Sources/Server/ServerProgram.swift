@@ -118,7 +118,6 @@ package enum ServerProgram {
 
   private static func parse(_ daemonOptions: DaemonOptions, _ tls: TLSOptions) -> Arguments {
     var arguments = Arguments()
-    var refused: [String] = []
     let own: [CommandLineOption] = [
       CommandLineOption("remote", value: { arguments.remotes.append($0) }),
       CommandLineOption("unixctl", value: { arguments.controlSocket = $0 }),
@@ -136,13 +135,10 @@ package enum ServerProgram {
     ]
     let parser = OptionParser(options: own + daemonOptions.options + LogOptions.options + tls.options)
     let names = parser.parseOrExit()
-    if arguments.configurationFile != nil, !refused.isEmpty {
-      Program.fail("--config-file is mutually exclusive with --sync-from, --sync-exclude and --active")
-    }
-    if let option = refused.first {
-      Program.fail("\(option): this server has no such service model; it serves standalone databases")
-    }
     if arguments.configurationFile != nil {
+      if arguments.source != nil || !arguments.excluded.isEmpty || arguments.startsActive {
+        Program.fail("--config-file is mutually exclusive with --sync-from, --sync-exclude and --active")
+      }
       if !arguments.remotes.isEmpty { Program.fail("--config-file is mutually exclusive with --remote") }
       if !names.isEmpty { Program.fail("Databases should be specified in a config file") }
       return arguments

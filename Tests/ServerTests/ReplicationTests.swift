@@ -236,6 +236,37 @@ struct ReplicationTests {
     try waitForStatus(servers[1], "replicating")
   }
 
+  @Test func theConfigurationFileMakesSingleDatabasesBackups() throws {
+    let source = try DatabaseServer(.peer, [.schema(Self.schema)])
+    try source.session().call("transact", insert(1))
+    let directory = try RunDirectory()
+    try RemoteServer.makeDatabase("D", Self.schema, in: directory)
+    try RemoteServer.makeDatabase("E", ["name": "E", "version": "1.0.0", "tables": ["T": ["columns": ["n": ["type": "integer"]]]]], in: directory)
+    func configure(_ model: String) throws {
+      let text = "{\"remotes\": {\"punix:db.sock\": null}, \"databases\": {\"D\": {\(model)}, \"E\": null}}"
+      try write(text, to: directory.path("config.json"))
+    }
+    let backup = "\"service-model\": \"active-backup\", \"backup\": true, \"source\": {\"\(source.remote)\": {\"inactivity-probe\": 5000}}"
+    try configure(backup + ", \"exclude-tables\": [\"Local\"]")
+    let server = try RemoteServer(["--config-file=config.json"], directory: directory)
+    try waitUntil("the row", seconds: 60) { try exactDump(of: "D", over: try server.session()).count == 1 }
+    #expect(
+      try server.lines("ovsdb-server/sync-status")
+        == ["database: D", "state: backup", "replicating: \(source.remote)", "exclude: D:Local"])
+    #expect(try server.session().call("transact", insert(2))[0]?["error"] == "not allowed")
+    let other: WireJSON = ["E", ["op": "insert", "table": "T", "row": ["n": 1]]]
+    #expect(try server.session().call("transact", other)[0]?["uuid"] != nil)
+    #expect(try server.control("ovsdb-server/disconnect-active-ovsdb-server").status != 0)
+
+    try configure("\"service-model\": \"active-backup\", \"backup\": false")
+    #expect(try server.control("ovsdb-server/reload").status == 0)
+    #expect(try server.lines("ovsdb-server/sync-status") == ["database: D", "state: active"])
+    #expect(try server.session().call("transact", insert(2))[0]?["uuid"] != nil)
+    try configure(backup)
+    #expect(try server.control("ovsdb-server/reload").status == 0)
+    try waitUntil("the copy", seconds: 60) { try exactDump(of: "D", over: try server.session()).count == 1 }
+  }
+
   @Test func commandsAnswerAsKnown() throws {
     let server = try DatabaseServer(.ours, [.schema(Self.schema)])
     #expect(try server.control("ovsdb-server/sync-status") == "state: active\n")
