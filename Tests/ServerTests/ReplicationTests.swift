@@ -48,7 +48,7 @@ struct ReplicationTests {
     var status = ""
     do {
       try waitUntil("status \(words)", seconds: 60) {
-        status = try server.control("ovsdb-server/sync-status")
+        status = try server.command("ovsdb-server/sync-status")
         return status.contains(words)
       }
     } catch {
@@ -71,10 +71,10 @@ struct ReplicationTests {
       switch random.below(5) {
       case 0: proxy.cut()
       case 1:
-        source.crash()
+        try source.kill()
         try source.start()
       case 2:
-        follower.crash()
+        try follower.kill()
         try follower.start()
       case 3:
         proxy.mode = .holding
@@ -91,8 +91,8 @@ struct ReplicationTests {
     #expect(promises.broken(by: lines, range: writer.range).isEmpty)
     #expect(promises.count > 50 && promises.refusals == 0)
     // What is in memory is in the file.
-    try follower.control("ovsdb-server/disconnect-active-ovsdb-server")
-    follower.crash()
+    try follower.command("ovsdb-server/disconnect-active-ovsdb-server")
+    try follower.kill()
     let alone = try DatabaseServer(pair.follower, [.existing(file: "db.db")], directory: follower.directory)
     #expect(try exactDump(of: "D", over: try alone.session()) == lines)
   }
@@ -101,9 +101,9 @@ struct ReplicationTests {
   func rolesAreSwitchedWhileClientsWrite(pair: Pair) throws {
     let servers = [try DatabaseServer(pair.source, [.schema(Self.schema)]), try DatabaseServer(pair.follower, [.schema(Self.schema)])]
     for (place, server) in servers.enumerated() {
-      try server.control("ovsdb-server/set-active-ovsdb-server", servers[1 - place].remote)
+      try server.command("ovsdb-server/set-active-ovsdb-server", servers[1 - place].remote)
     }
-    try servers[1].control("ovsdb-server/connect-active-ovsdb-server")
+    try servers[1].command("ovsdb-server/connect-active-ovsdb-server")
     for round in 0..<4 {
       let (active, passive) = (servers[round % 2], servers[1 - round % 2])
       try waitForStatus(passive, "replicating")
@@ -114,9 +114,9 @@ struct ReplicationTests {
       #expect(refused.stop().count == 0)
       try waitForEqualContents(active, passive)
       #expect(promises.broken(by: try exactDump(of: "D", over: try passive.session()), range: writer.range).isEmpty)
-      try passive.control("ovsdb-server/disconnect-active-ovsdb-server")
+      try passive.command("ovsdb-server/disconnect-active-ovsdb-server")
       try waitForStatus(passive, "state: active")
-      try active.control("ovsdb-server/connect-active-ovsdb-server")
+      try active.command("ovsdb-server/connect-active-ovsdb-server")
     }
   }
 
@@ -124,14 +124,14 @@ struct ReplicationTests {
     let source = try DatabaseServer(.ours, [.schema(Self.schema)])
     let follower = try backup(.ours, of: source.socket, "--active")
     for number in 0..<5 { try source.session().call("transact", insert(number)) }
-    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    try follower.command("ovsdb-server/connect-active-ovsdb-server")
     try waitForEqualContents(source, follower)
-    try follower.control("ovsdb-server/disconnect-active-ovsdb-server")
+    try follower.command("ovsdb-server/disconnect-active-ovsdb-server")
     try follower.session().call("transact", insert(100))
     let watcher = try follower.session()
     try watcher.call("monitor_cond", ["D", "m", ["T": ["columns": ["n"]]]])
 
-    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    try follower.command("ovsdb-server/connect-active-ovsdb-server")
     let update = try #require(try watcher.receive()).json
     let rows = try #require(update["params"]?[1]?["T"]?.members)
     #expect(rows.count == 1 && rows[0].value["delete"] != nil)
@@ -151,16 +151,16 @@ struct ReplicationTests {
     }
     try follower.session().call("transact", insert(1))
     try source.session().call("transact", insert(2))
-    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    try follower.command("ovsdb-server/connect-active-ovsdb-server")
     try waitForEqualContents(source, follower, except: ["Local"])
     let local = try exactDump(of: "D", over: try follower.session(), except: ["T", "C"])
     #expect(local.count == 1 && local[0].contains("\"here\""))
-    #expect(try follower.control("ovsdb-server/get-sync-exclude-tables") == "D:Local\n")
+    #expect(try follower.command("ovsdb-server/get-sync-exclude-tables") == "D:Local\n")
     #expect(
-      try follower.control("ovsdb-server/sync-status")
+      try follower.command("ovsdb-server/sync-status")
         == "state: backup\nreplicating: \(source.remote)\ndatabase: D\nexclude: D:Local\n")
 
-    try follower.control("ovsdb-server/set-sync-exclude-tables", "")
+    try follower.command("ovsdb-server/set-sync-exclude-tables", "")
     try waitForEqualContents(source, follower)
   }
 
@@ -189,7 +189,7 @@ struct ReplicationTests {
     let source = try DatabaseServer(.ours, [.schema(other)])
     let follower = try backup(.ours, of: source.socket, "--active")
     try follower.session().call("transact", insert(1))
-    try follower.control("ovsdb-server/connect-active-ovsdb-server")
+    try follower.command("ovsdb-server/connect-active-ovsdb-server")
     try waitForStatus(follower, "state: active")
     let log = try readText(follower.logPath)
     #expect(log.contains("Column n mismatch in local db schema table T.  D cannot be replicated."))
@@ -209,8 +209,8 @@ struct ReplicationTests {
   @Test func aServerDoesNotFollowItself() throws {
     let server = try DatabaseServer(.ours, [.schema(Self.schema)])
     try server.session().call("transact", insert(1))
-    try server.control("ovsdb-server/set-active-ovsdb-server", server.remote)
-    try server.control("ovsdb-server/connect-active-ovsdb-server")
+    try server.command("ovsdb-server/set-active-ovsdb-server", server.remote)
+    try server.command("ovsdb-server/connect-active-ovsdb-server")
     try waitForStatus(server, "state: active")
     #expect(try readText(server.logPath).contains("Self replicating is not allowed"))
     #expect(try exactDump(of: "D", over: try server.session()).count == 1)
@@ -221,9 +221,9 @@ struct ReplicationTests {
     for (place, server) in servers.enumerated() { try server.session().call("transact", insert(place)) }
     let before = try servers.map { try exactDump(of: "D", over: try $0.session()) }
     for (place, server) in servers.enumerated() {
-      try server.control("ovsdb-server/set-active-ovsdb-server", servers[1 - place].remote)
+      try server.command("ovsdb-server/set-active-ovsdb-server", servers[1 - place].remote)
     }
-    for server in servers { try server.control("ovsdb-server/connect-active-ovsdb-server") }
+    for server in servers { try server.command("ovsdb-server/connect-active-ovsdb-server") }
     try waitUntil("the refusal", seconds: 60) {
       try servers.contains { try readText($0.logPath).contains("this server follows the one that asks") }
     }
@@ -231,7 +231,7 @@ struct ReplicationTests {
     let after = try servers.map { try exactDump(of: "D", over: try $0.session()) }
     #expect(after.allSatisfy { before.contains($0) })
     // When one gives in the other follows it.
-    try servers[0].control("ovsdb-server/disconnect-active-ovsdb-server")
+    try servers[0].command("ovsdb-server/disconnect-active-ovsdb-server")
     try waitForEqualContents(servers[0], servers[1])
     try waitForStatus(servers[1], "replicating")
   }
@@ -269,22 +269,22 @@ struct ReplicationTests {
 
   @Test func commandsAnswerAsKnown() throws {
     let server = try DatabaseServer(.ours, [.schema(Self.schema)])
-    #expect(try server.control("ovsdb-server/sync-status") == "state: active\n")
+    #expect(try server.command("ovsdb-server/sync-status") == "state: active\n")
     #expect(
-      try server.control("ovsdb-server/connect-active-ovsdb-server") == "Unable to connect: active server is not specified.\n")
-    #expect(try server.control("ovsdb-server/get-active-ovsdb-server") == "")
-    try server.control("ovsdb-server/set-active-ovsdb-server", "unix:nowhere")
-    #expect(try server.control("ovsdb-server/get-active-ovsdb-server") == "unix:nowhere\n")
-    #expect(try server.control("ovsdb-server/sync-status") == "state: active\n")
-    try server.control("ovsdb-server/connect-active-ovsdb-server")
-    #expect(try server.control("ovsdb-server/sync-status") == "state: backup\nconnecting: unix:nowhere\n")
+      try server.command("ovsdb-server/connect-active-ovsdb-server") == "Unable to connect: active server is not specified.\n")
+    #expect(try server.command("ovsdb-server/get-active-ovsdb-server") == "")
+    try server.command("ovsdb-server/set-active-ovsdb-server", "unix:nowhere")
+    #expect(try server.command("ovsdb-server/get-active-ovsdb-server") == "unix:nowhere\n")
+    #expect(try server.command("ovsdb-server/sync-status") == "state: active\n")
+    try server.command("ovsdb-server/connect-active-ovsdb-server")
+    #expect(try server.command("ovsdb-server/sync-status") == "state: backup\nconnecting: unix:nowhere\n")
     #expect(try server.session().call("transact", insert(1))[0]?["error"] == "not allowed")
-    try server.control("ovsdb-server/disconnect-active-ovsdb-server")
+    try server.command("ovsdb-server/disconnect-active-ovsdb-server")
     #expect(try server.session().call("transact", insert(1))[0]?["error"] == nil)
     #expect(
-      try server.control("ovsdb-server/set-active-ovsdb-server-probe-interval", "x")
+      try server.command("ovsdb-server/set-active-ovsdb-server-probe-interval", "x")
         == "Invalid probe interval, integer value expected\n")
-    #expect(throws: ProcessError.self) { try server.control("ovsdb-server/set-sync-exclude-tables", "T") }
-    #expect(throws: ProcessError.self) { try server.control("ovsdb-server/set-active-ovsdb-server", "pfd:3") }
+    #expect(throws: ProcessError.self) { try server.command("ovsdb-server/set-sync-exclude-tables", "T") }
+    #expect(throws: ProcessError.self) { try server.command("ovsdb-server/set-active-ovsdb-server", "pfd:3") }
   }
 }

@@ -134,20 +134,12 @@ package final class DatabaseServer {
     process = nil
   }
 
-  /// Kills the server: it has no chance to finish anything.
-  package func crash() {
-    process?.signal(SIGKILL)
-    while process?.isRunning == true { usleep(1000) }
-    process = nil
-  }
-
-  /// Sends a command over the control socket.
+  /// Gives a control command, which must succeed.
   ///
   /// - Returns: its output.
-  /// - Throws: `ProcessError` when the command fails.
   @discardableResult
-  package func control(_ command: String, _ arguments: String...) throws -> String {
-    try succeed(Side.peer.tool("ovs-appctl"), ["-t", controlSocket, command] + arguments, in: directory)
+  package func command(_ words: String...) throws -> String {
+    try succeed(Side.peer.tool("ovs-appctl"), ["-t", controlSocket] + words, in: directory)
   }
 
   /// Stops the server and starts it again on the same files.
