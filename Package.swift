@@ -19,6 +19,7 @@ let hashTrees: Target.Dependency = .product(name: "HashTreeCollections", package
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
 /// The libraries from the ground up: a target imports only what stands above it (Documentation/architecture.md).
@@ -32,7 +33,7 @@ let libraries: [Target] = [
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
   .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CPosixShims", crypto], swiftSettings: settings),
   .target(name: "Monitoring", dependencies: ["JSON", "OVSDB", "Engine", hashTrees, deques], swiftSettings: settings),
-  .target(name: "Streams", dependencies: ["CPosixShims", nioCore, nioPosix, nioSSL, logging], swiftSettings: settings),
+  .target(name: "Streams", dependencies: ["CPosixShims", nioCore, nioPosix, nioSSL, nioTLS, crypto, logging], swiftSettings: settings),
   .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
   .target(name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioPosix], swiftSettings: settings),
   .target(

@@ -23,6 +23,8 @@ final class Acceptor: Sendable {
   private struct Entry {
     let name: String
     let group: any EventLoopGroup
+    /// Nil: connections are plain.
+    let tls: TLSContext?
     let accept: Accept
     var lastComplaint: NIODeadline?
   }
@@ -99,12 +101,14 @@ final class Acceptor: Sendable {
 
   // MARK: - Listeners
 
-  func add(_ descriptor: CInt, name: String, group: any EventLoopGroup, accept: @escaping Accept) throws(StreamError) {
+  func add(_ descriptor: CInt, name: String, group: any EventLoopGroup, tls: TLSContext?, accept: @escaping Accept)
+    throws(StreamError)
+  {
     let code: CInt = state.withLock { state in
       // Only an inherited descriptor can be named twice.
       guard state.entries[descriptor] == nil else { return EADDRINUSE }
       guard posix_shim_epoll_add(epoll, descriptor) == 0 else { return errno }
-      state.entries[descriptor] = Entry(name: name, group: group, accept: accept)
+      state.entries[descriptor] = Entry(name: name, group: group, tls: tls, accept: accept)
       return 0
     }
     guard code == 0 else { throw StreamError(errnoCode: code) }
@@ -194,15 +198,28 @@ final class Acceptor: Sendable {
   private func hand(_ connection: CInt, _ peer: SocketAddressStorage, to entry: Entry) {
     let name: String
     if let (host, port) = peer.hostAndPort, !ConnectionMethod.hasScheme(entry.name, "pfd") {
-      name = "tcp:\(host):\(port)"
+      name = "\(entry.tls == nil ? "tcp" : "ssl"):\(host):\(port)"
     } else {
       name = UnixNames.next()
     }
     let accept = entry.accept
     let listener = entry.name
+    let tls: TLSContext.Prepared?
+    do throws(StreamError) {
+      tls = try entry.tls?.prepared()
+    } catch {
+      // What is missing has been logged.
+      Log.reconnect.warning("\(name): connection dropped (\(error))", metadata: Log.limited("handshake"))
+      Glibc.close(connection)
+      return
+    }
     sessionBootstrap(entry.group.next())
       .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try accept(Accepted(channel: channel, name: name)) }
+        channel.eventLoop.makeCompletedFuture {
+          let accepted = Accepted(channel: channel, name: name)
+          guard let tls else { return try accept(accepted) }
+          try tls.accept(on: channel, name: name) { try accept(accepted) }
+        }
       }
       .withConnectedSocket(connection)
       .whenFailure { Log.stream.warning("\(listener): connection of \(name) not taken: \($0)") }

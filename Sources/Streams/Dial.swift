@@ -18,13 +18,14 @@ private let connectTimeout = TimeAmount.seconds(30)
 ///   - eventLoop: gets the channel.
 ///   - rundir: where relative socket paths lie.
 ///   - dscp: for TCP, 0...63.
+///   - tls: for `ssl:`.
 ///   - initialize: called on the event loop before the channel reads anything; adds the handlers with
 ///     `channel.pipeline.syncOperations`.
-/// - Returns: the connected channel; or a failure, always a `StreamError`. EAFNOSUPPORT for a scheme that does not exist
+/// - Returns: the connected channel, with `ssl:` after the handshake; or a failure, always a `StreamError`. EAFNOSUPPORT for a scheme that does not exist
 ///   and for a host that cannot be found, as users of these programs know it.
 package func dial(
   _ method: ConnectionMethod, on eventLoop: any EventLoop, rundir: String, dscp: UInt8 = Listener.defaultDSCP,
-  initialize: @escaping @Sendable (any Channel) throws -> Void
+  tls: TLSContext = .shared, initialize: @escaping @Sendable (any Channel) throws -> Void
 ) -> EventLoopFuture<any Channel> {
   let initializer: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
     channel.eventLoop.makeCompletedFuture { try initialize(channel) }
@@ -35,13 +36,13 @@ package func dial(
   case .tcp(let address):
     let bootstrap = sessionBootstrap(eventLoop).channelInitializer(initializer)
     return dialTCP(method, address, bootstrap, on: eventLoop, dscp: dscp)
-  case .ssl:
-    Log.streamSSL.error("\(method.name): this program was built without TLS support")
-    return eventLoop.makeFailedFuture(StreamError.tlsMissing)
+  case .ssl(let address):
+    return dialTLS(method, address, on: eventLoop, dscp: dscp, tls: tls, initialize: initialize)
   case .malformed(_, let module, let message, let errnoCode):
     module.logger.error("\(message)")
-    if ConnectionMethod.hasScheme(method.name, "tcp") {
-      Log.streamTCP.error("\(method.name): connect: \(errnoText(errnoCode))")
+    for (scheme, log) in [("tcp", Log.streamTCP), ("ssl", Log.streamSSL)]
+    where ConnectionMethod.hasScheme(method.name, scheme) {
+      log.error("\(method.name): connect: \(errnoText(errnoCode))")
     }
     return eventLoop.makeFailedFuture(StreamError(errnoCode: errnoCode))
   case .punix, .ptcp, .pssl, .pfd, .unknown:
@@ -88,11 +89,12 @@ private func dialTCP(
   _ method: ConnectionMethod, _ address: InternetAddress, _ bootstrap: ClientBootstrap, on eventLoop: any EventLoop,
   dscp: UInt8
 ) -> EventLoopFuture<any Channel> {
+  let log = method.isTLS ? Log.streamSSL : Log.streamTCP
   if !address.hasExplicitPort, !hasWarnedAboutDefaultPort.exchange(true, ordering: .relaxed) {
     Log.stream.warning("The default OVSDB port number has changed from 6632 to 6640")
   }
   guard !address.host.isEmpty else {
-    Log.streamTCP.error("\(method.name): connect: \(errnoText(EAFNOSUPPORT))")
+    log.error("\(method.name): connect: \(errnoText(EAFNOSUPPORT))")
     return eventLoop.makeFailedFuture(StreamError(errnoCode: EAFNOSUPPORT))
   }
   return
@@ -108,10 +110,31 @@ private func dialTCP(
       let converted = streamError(from: error)
       if let failure = error as? NIOConnectionError, failure.dnsAError != nil, failure.dnsAAAAError != nil {
         Log.resolve.warning("\(address.host): failed to resolve")
-        Log.streamTCP.error("\(method.name): connect: \(converted)")
+        log.error("\(method.name): connect: \(converted)")
       }
       throw converted
     }
+}
+
+// MARK: - TLS
+
+/// Connects over TCP, then shakes hands.
+private func dialTLS(
+  _ method: ConnectionMethod, _ address: InternetAddress, on eventLoop: any EventLoop, dscp: UInt8, tls: TLSContext,
+  initialize: @escaping @Sendable (any Channel) throws -> Void
+) -> EventLoopFuture<any Channel> {
+  let prepared: TLSContext.Prepared
+  do throws(StreamError) {
+    prepared = try tls.prepared()
+  } catch {
+    return eventLoop.makeFailedFuture(error)
+  }
+  return dialTCP(method, address, sessionBootstrap(eventLoop), on: eventLoop, dscp: dscp).flatMap { channel in
+    prepared.connect(channel, name: method.name, host: address.host).flatMapThrowing {
+      try initialize(channel)
+      return channel
+    }
+  }
 }
 
 private func setDSCP(_ channel: any Channel, _ dscp: UInt8) {

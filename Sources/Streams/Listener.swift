@@ -12,7 +12,7 @@ import Synchronization
 /// A connection that a listener accepted, on its event loop, before it reads anything.
 package struct Accepted {
   package let channel: any Channel
-  /// The session's name in logs: `unix#N`, `tcp:HOST:PORT`.
+  /// The session's name in logs: `unix#N`, `tcp:HOST:PORT`, `ssl:HOST:PORT`.
   package let name: String
 }
 
@@ -44,26 +44,25 @@ package final class Listener: Sendable {
   ///   - group: its loops get the connections, in turn.
   ///   - rundir: where relative socket paths lie.
   ///   - dscp: for TCP, 0...63.
+  ///   - tls: for `pssl:`. A connection is accepted when its handshake is done; what is missing for that is no reason not to listen,
+  ///     as it may be configured later.
   ///   - accept: called on the connection's event loop while its channel is set up; it adds its handlers with
   ///     `channel.pipeline.syncOperations`. When it throws the connection is closed.
   /// - Throws: the error number to report as `NAME: listen failed: TEXT`; details are logged. EAFNOSUPPORT for a method
   ///   that is not passive.
   package static func open(
     _ method: ConnectionMethod, group: any EventLoopGroup, rundir: String, dscp: UInt8 = defaultDSCP,
-    accept: @escaping @Sendable (Accepted) throws -> Void
+    tls: TLSContext = .shared, accept: @escaping @Sendable (Accepted) throws -> Void
   ) throws(StreamError) -> Listener {
     let listener: Listener
     switch method.kind {
     case .punix(let path):
       listener = try openUnix(method, SocketPath(path, rundir: rundir))
-    case .ptcp(let address):
+    case .ptcp(let address), .pssl(let address):
       listener = try openTCP(method, address, dscp: dscp)
     case .pfd(let inherited):
       try checkInherited(inherited, name: method.name)
       listener = Listener(method: method, descriptor: inherited)
-    case .pssl:
-      Log.streamSSL.error("\(method.name): this program was built without TLS support")
-      throw StreamError.tlsMissing
     case .malformed(_, let module, let message, let errnoCode):
       module.logger.error("\(message)")
       throw StreamError(errnoCode: errnoCode)
@@ -71,7 +70,8 @@ package final class Listener: Sendable {
       throw StreamError(errnoCode: EAFNOSUPPORT)
     }
     do {
-      try Acceptor.shared().add(listener.descriptor, name: method.name, group: group, accept: accept)
+      try Acceptor.shared().add(
+        listener.descriptor, name: method.name, group: group, tls: method.isTLS ? tls : nil, accept: accept)
     } catch {
       // An inherited descriptor stays open: another listener may be serving it.
       if case .pfd = method.kind { throw error }

@@ -17,9 +17,6 @@ package struct StreamError: Error, Equatable, Sendable, CustomStringConvertible 
 
   /// The text of the error number, as strerror(3) has it.
   package var description: String { errnoText(errnoCode) }
-
-  /// TLS is named by a method but not built into this program.
-  static let tlsMissing = StreamError(errnoCode: ENOPROTOOPT)
 }
 
 /// The text of an error number (strerror_r(3)).

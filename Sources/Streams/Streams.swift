@@ -20,4 +20,8 @@ enum Log {
   static let socketUtil = Logger(label: "socket_util")
   static let socketUtilUnix = Logger(label: "socket_util_unix")
   static let resolve = Logger(label: "dns_resolve")
+  static let reconnect = Logger(label: "reconnect")
+
+  /// Marks what a peer can bring about as often as it likes: a backend logs only some of it.
+  static func limited(_ kind: String) -> Logger.Metadata { ["rate-limit": .string(kind)] }
 }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The names in a certificate. The TLS library verifies certificates but does not tell whose they are.
+//
+// Source: RFC 5280 §4.1 for the fields, ITU-T X.690 for their encoding (DER).
+
+/// Subject and issuer of an X.509 certificate.
+struct CertificateName: Equatable {
+  /// The first common name of the subject, when there is one that is text.
+  let commonName: String?
+  /// The subject on one line: `/O=Example/CN=name`.
+  let subject: String
+  /// Subject and issuer are the same, as with a root CA.
+  let isSelfIssued: Bool
+
+  /// - Returns: nil for bytes that are no certificate.
+  init?(der: [UInt8]) {
+    var outer = DERReader(der[...])
+    guard var certificate = outer.next(0x30), var body = certificate.next(0x30) else { return nil }
+    // version [0] (optional), serialNumber, signature, issuer, validity, subject
+    if body.peek == 0xa0 { _ = body.next(0xa0) }
+    guard body.next(0x02) != nil, body.next(0x30) != nil, let issuer = body.next(0x30), body.next(0x30) != nil,
+      let subject = body.next(0x30)
+    else { return nil }
+    isSelfIssued = issuer.bytes.elementsEqual(subject.bytes)
+    guard let attributes = Self.attributes(subject) else { return nil }
+    commonName = attributes.first { $0.type.elementsEqual(Self.commonNameType) }.flatMap(\.text)
+    self.subject = attributes.map { "/\(Self.shortName($0.type))=\($0.text ?? "?")" }.joined()
+  }
+
+  private struct Attribute {
+    let type: ArraySlice<UInt8>
+    let text: String?
+  }
+
+  private static let commonNameType: [UInt8] = [0x55, 0x04, 0x03]
+
+  /// RDNSequence: a sequence of sets of (type, value).
+  private static func attributes(_ name: DERReader) -> [Attribute]? {
+    var name = name
+    var attributes: [Attribute] = []
+    while !name.isAtEnd {
+      guard var relative = name.next(0x31) else { return nil }
+      while !relative.isAtEnd {
+        guard var pair = relative.next(0x30), let type = pair.next(0x06), let tag = pair.peek, let value = pair.next(tag)
+        else { return nil }
+        attributes.append(Attribute(type: type.bytes, text: text(value.bytes, tag: tag)))
+      }
+    }
+    return attributes
+  }
+
+  /// The text of a DirectoryString. One with a NUL is none: what looks at it as a C string would see another name.
+  private static func text(_ bytes: ArraySlice<UInt8>, tag: UInt8) -> String? {
+    let text: String?
+    switch tag {
+    // UTF8String, PrintableString, TeletexString, IA5String
+    case 0x0c, 0x13, 0x14, 0x16: text = String(validating: bytes, as: UTF8.self)
+    // BMPString
+    case 0x1e where bytes.count.isMultiple(of: 2):
+      let units = stride(from: bytes.startIndex, to: bytes.endIndex, by: 2).map {
+        UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])
+      }
+      text = String(validating: units, as: UTF16.self)
+    default: text = nil
+    }
+    return text.flatMap { $0.utf8.contains(0) ? nil : $0 }
+  }
+
+  private static func shortName(_ type: ArraySlice<UInt8>) -> String {
+    switch Array(type) {
+    case commonNameType: "CN"
+    case [0x55, 0x04, 0x06]: "C"
+    case [0x55, 0x04, 0x07]: "L"
+    case [0x55, 0x04, 0x08]: "ST"
+    case [0x55, 0x04, 0x0a]: "O"
+    case [0x55, 0x04, 0x0b]: "OU"
+    case [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01]: "emailAddress"
+    default: "?"
+    }
+  }
+}
+
+/// Elements of DER one after the other.
+private struct DERReader {
+  private(set) var bytes: ArraySlice<UInt8>
+
+  init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
+
+  var isAtEnd: Bool { bytes.isEmpty }
+
+  /// The tag of the next element.
+  var peek: UInt8? { bytes.first }
+
+  /// Takes the next element if it has this tag.
+  ///
+  /// - Returns: its content; nil when it is another or does not fit.
+  mutating func next(_ tag: UInt8) -> DERReader? {
+    var rest = bytes
+    guard rest.popFirst() == tag, let first = rest.popFirst() else { return nil }
+    var length = Int(first)
+    if first >= 0x80 {
+      // A certificate has fewer than 2^24 bytes; no length of one takes more than three.
+      guard (1...3).contains(first & 0x7f) else { return nil }
+      length = 0
+      for _ in 0..<(first & 0x7f) {
+        guard let byte = rest.popFirst() else { return nil }
+        length = length << 8 | Int(byte)
+      }
+    }
+    guard length <= rest.count else { return nil }
+    bytes = rest.dropFirst(length)
+    return DERReader(rest.prefix(length))
+  }
+}

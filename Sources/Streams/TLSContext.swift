@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TLS made ready: settings (TLSSettings.swift) become what a handshake needs (TLSHandshake.swift), read anew from their files when
+// these change.
+
+import Glibc
+internal import Logging
+package import NIOCore
+internal import NIOSSL
+import Synchronization
+
+/// What `pssl:` and `ssl:` methods use. A process usually has one, `shared`, which its command line configures.
+///
+/// Files are looked at before each connection and read when they are others than before, so replacing them needs no restart. While
+/// new files do not fit together (a new key beside the old certificate) the old ones stay in use; a connection that is established
+/// is never touched.
+package final class TLSContext: Sendable {
+  /// The one that listeners and dialling use unless they are given another.
+  package static let shared = TLSContext()
+
+  /// What one handshake is made with.
+  struct Prepared: Sendable {
+    let context: NIOSSLContext
+    /// Where the CA certificate that the peer sends is to be stored; the connection itself then serves for nothing else.
+    let learnedAuthority: String?
+    let serverName: String?
+    let handshakeTimeout: TimeAmount
+  }
+
+  private struct Loaded {
+    let settings: TLSSettings
+    let stamps: [FileStamp?]
+    let prepared: Prepared
+  }
+
+  private struct State {
+    var settings = TLSSettings()
+    var loaded: Loaded?
+    /// Those of files that were tried in vain, so that they are not tried for each connection.
+    var futileStamps: [FileStamp?]?
+  }
+
+  private let state = Mutex(State())
+  private let handshakeTimeout: TimeAmount
+
+  /// - Parameter handshakeTimeout: after which a connection is dropped whose peer has not finished the handshake.
+  package init(_ settings: TLSSettings = TLSSettings(), handshakeTimeout: TimeAmount = .seconds(30)) {
+    self.handshakeTimeout = handshakeTimeout
+    state.withLock { $0.settings = settings }
+  }
+
+  package var settings: TLSSettings { state.withLock { $0.settings } }
+
+  /// Sets what connections from now on use, and tells the log what is wrong with it.
+  package func configure(_ settings: TLSSettings) {
+    let isNews = state.withLock { state in
+      guard state.settings != settings else { return false }
+      state.settings = settings
+      state.futileStamps = nil
+      return true
+    }
+    // Nothing at all is no mistake as long as nobody connects.
+    guard isNews, !settings.files.isEmpty, settings.privateKey != nil else { return }
+    do throws(StreamError) {
+      _ = try prepared()
+    } catch {
+      Log.streamSSL.debug("TLS is not ready: \(error)")
+    }
+  }
+
+  /// - Throws: ENOPROTOOPT, after the log was told what is missing.
+  func prepared() throws(StreamError) -> Prepared {
+    let result: Result<Prepared, StreamError> = state.withLock { state in
+      do throws(StreamError) {
+        return .success(try Self.prepared(&state, handshakeTimeout))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try result.get()
+  }
+
+  private static func prepared(_ state: inout State, _ timeout: TimeAmount) throws(StreamError) -> Prepared {
+    let settings = state.settings
+    let stamps = settings.files.map(FileStamp.init(path:))
+    let current = state.loaded.flatMap { $0.settings == settings ? $0 : nil }
+    if let current, current.stamps == stamps || state.futileStamps == stamps { return current.prepared }
+    do throws(TLSLoader.Failure) {
+      let prepared = try TLSLoader(settings: settings).load(handshakeTimeout: timeout)
+      state.loaded = Loaded(settings: settings, stamps: stamps, prepared: prepared)
+      state.futileStamps = nil
+      return prepared
+    } catch {
+      for message in error.messages { Log.streamSSL.error("\(message)", metadata: Log.limited("configuration")) }
+      state.futileStamps = stamps
+      guard let current else { throw StreamError(errnoCode: ENOPROTOOPT) }
+      Log.streamSSL.warning("TLS files changed but cannot be used; those read before stay in use")
+      return current.prepared
+    }
+  }
+}
+
+/// Which contents a file has, as far as one can tell without reading it.
+private struct FileStamp: Equatable {
+  let device: dev_t
+  let inode: ino_t
+  let size: off_t
+  let seconds: time_t
+  let nanoseconds: Int
+
+  init?(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    device = status.st_dev
+    inode = status.st_ino
+    size = status.st_size
+    seconds = status.st_mtim.tv_sec
+    nanoseconds = status.st_mtim.tv_nsec
+  }
+}

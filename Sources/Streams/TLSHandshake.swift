@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The handshake of one TLS connection, and what becomes of the library's errors afterwards. Until it is done nobody else sees the
+// connection: a session begins with a peer that has shown who it is.
+
+import Glibc
+internal import Logging
+package import NIOCore
+internal import NIOSSL
+internal import NIOTLS
+
+extension TLSContext.Prepared {
+  /// Begins TLS as the server on a channel that is being set up.
+  ///
+  /// - Parameter established: called when the handshake is done, before anything is read; when it throws the connection is closed.
+  func accept(on channel: any Channel, name: String, established: @escaping () throws -> Void) throws {
+    let gate = TLSGate(name: name, role: .server, timeout: handshakeTimeout) { result in
+      switch result {
+      case .success: try established()
+      case .failure(let error):
+        Log.reconnect.warning("\(name): connection dropped (\(error))", metadata: Log.limited("handshake"))
+      }
+    }
+    let handler: NIOSSLServerHandler
+    if let learnedAuthority {
+      handler = NIOSSLServerHandler(context: context, customVerificationCallback: gate.learning(learnedAuthority))
+    } else {
+      handler = NIOSSLServerHandler(context: context)
+    }
+    try channel.pipeline.syncOperations.addHandlers([TLSFirstBytes(gate), handler, gate])
+  }
+
+  /// Begins TLS as the client on a connected channel.
+  ///
+  /// - Parameter host: whom to ask for, unless the settings say.
+  /// - Returns: fulfilled when the handshake is done, before anything is read. Fails with a `StreamError`.
+  func connect(_ channel: any Channel, name: String, host: String) -> EventLoopFuture<Void> {
+    let promise = channel.eventLoop.makePromise(of: Void.self)
+    let gate = TLSGate(name: name, role: .client, timeout: handshakeTimeout) { promise.completeWith($0.mapError { $0 }) }
+    do {
+      let handler = try makeClientHandler(gate, serverName: serverName ?? host)
+      try channel.pipeline.syncOperations.addHandlers([handler, gate])
+    } catch {
+      channel.close(promise: nil)
+      promise.fail(StreamError(errnoCode: EPROTO))
+    }
+    return promise.futureResult
+  }
+
+  /// Addresses are never asked for (RFC 6066 §3), nor what is no host name.
+  private func makeClientHandler(_ gate: TLSGate, serverName: String) throws -> NIOSSLClientHandler {
+    func make(_ name: String?) throws -> NIOSSLClientHandler {
+      if let learnedAuthority {
+        return try NIOSSLClientHandler(
+          context: context, serverHostname: name, customVerificationCallback: gate.learning(learnedAuthority))
+      }
+      return try NIOSSLClientHandler(context: context, serverHostname: name)
+    }
+    do {
+      return try make(serverName)
+    } catch is NIOSSLExtraError {
+      return try make(nil)
+    }
+  }
+}
+
+/// Whose certificate the peer of an established TLS connection showed.
+///
+/// - Returns: the common name of its subject; nil without a certificate, without a common name, and for channels without TLS.
+package func peerCommonName(of channel: any Channel) -> String? {
+  guard let certificate = try? channel.pipeline.syncOperations.nioSSL_peerCertificate(),
+    let bytes = try? certificate.toDERBytes()
+  else { return nil }
+  return CertificateName(der: bytes)?.commonName
+}
+
+/// Stands behind the TLS handler: waits for the end of the handshake, and afterwards turns the library's errors into errors of
+/// reading, which those behind know.
+final class TLSGate: ChannelInboundHandler {
+  typealias InboundIn = NIOAny
+  typealias Completion = (Result<Void, StreamError>) throws -> Void
+
+  enum Role: String {
+    case server = "SSL_accept"
+    case client = "SSL_connect"
+  }
+
+  private let name: String
+  private let role: Role
+  private let timeout: TimeAmount
+  /// Nil when the handshake is over.
+  private var completion: Completion?
+  private var timer: Scheduled<Void>?
+  /// The first bytes that came look like JSON.
+  var hasSeenPlainText = false
+  /// The handshake fails because of us: it taught us the CA certificate.
+  private var hasLearned = false
+
+  init(name: String, role: Role, timeout: TimeAmount, completion: @escaping Completion) {
+    self.name = name
+    self.role = role
+    self.timeout = timeout
+    self.completion = completion
+  }
+
+  /// A verification that only keeps the CA certificate.
+  func learning(_ path: String) -> NIOSSLCustomVerificationCallback {
+    { [self] chain, verdict in
+      if let bootstrap = TLSBootstrap(chain: chain) {
+        if bootstrap.store(in: path) {
+          hasLearned = true
+          Log.streamSSL.info("killing successful connection to retry using CA cert")
+        }
+      } else {
+        Log.streamSSL.error("\(name): could not bootstrap CA cert: no self-signed certificate sent by peer")
+      }
+      verdict.succeed(.failed)
+    }
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+    timer = context.eventLoop.scheduleTask(in: timeout) {
+      let (gate, context) = bound.value
+      gate.fail(StreamError(errnoCode: ETIMEDOUT), because: "handshake not finished in time", context)
+    }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) {
+    timer?.cancel()
+    fail(StreamError(errnoCode: EPROTO), because: "connection closed during the handshake", context)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard case .handshakeCompleted? = event as? TLSUserEvent else { return context.fireUserInboundEventTriggered(event) }
+    timer?.cancel()
+    guard let completion else { return }
+    self.completion = nil
+    do {
+      try completion(.success(()))
+    } catch {
+      Log.stream.warning("\(name): connection not taken: \(error)")
+      context.close(promise: nil)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard completion == nil else {
+      let text = Self.text(error)
+      return fail(StreamError(errnoCode: EPROTO), because: text + explanation(of: text, context), context)
+    }
+    switch error {
+    // An end without farewell: those behind are about to be told that this is the end.
+    case NIOSSLError.uncleanShutdown, is NIOSSLCloseTimedOutError: return
+    case is BoringSSLError, is NIOSSLError:
+      Log.streamSSL.warning("\(name): SSL_read: \(Self.text(error))", metadata: Log.limited("read"))
+      context.fireErrorCaught(IOError(errnoCode: EIO, reason: "SSL_read"))
+    default:
+      context.fireErrorCaught(error)
+    }
+  }
+
+  private func fail(_ error: StreamError, because reason: String, _ context: ChannelHandlerContext) {
+    guard let completion else { return }
+    self.completion = nil
+    timer?.cancel()
+    if !hasLearned {
+      Log.streamSSL.warning("\(name): \(role.rawValue): \(reason)", metadata: Log.limited("handshake"))
+      if hasSeenPlainText {
+        Log.streamSSL.warning("\(name): received JSON-RPC data on SSL channel", metadata: Log.limited("handshake"))
+      }
+    }
+    do {
+      try completion(.failure(error))
+    } catch {
+      Log.stream.debug("\(name): \(error)")
+    }
+    context.close(promise: nil)
+  }
+
+  // MARK: - Words
+
+  /// The library's error in words: `certificate verify failed`.
+  private static func text(_ error: any Error) -> String {
+    let stack: NIOBoringSSLErrorStack =
+      switch error {
+      case NIOSSLError.handshakeFailed(.sslError(let stack)), BoringSSLError.sslError(let stack): stack
+      default: []
+      }
+    guard let first = stack.first else {
+      return (error as? IOError).map { errnoText($0.errnoCode) } ?? "\(error)"
+    }
+    if first == .eofDuringHandshake { return "unexpected eof while reading" }
+    // error:CODE:LIBRARY:FUNCTION:REASON at FILE:LINE
+    let fields = "\(first)".split(separator: ":", maxSplits: 4, omittingEmptySubsequences: false)
+    let reason = (fields.count == 5 ? fields[4] : Substring("\(first)")).split(separator: " ").first ?? "error"
+    return reason.lowercased().replacing("_", with: " ")
+  }
+
+  /// What is wrong with a certificate that was not accepted, as far as it shows.
+  private func explanation(of text: String, _ context: ChannelHandlerContext) -> String {
+    guard text == "certificate verify failed",
+      let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
+      let bytes = try? certificate.toDERBytes(), let name = CertificateName(der: bytes)
+    else { return "" }
+    let now = time(nil)
+    let reason =
+      certificate.notValidAfter < now
+      ? "it has expired"
+      : certificate.notValidBefore > now
+        ? "it is not valid yet" : name.isSelfIssued ? "it is self-signed" : "no CA certificate of ours vouches for it"
+    return " (certificate \(name.subject): \(reason))"
+  }
+}
+
+/// Stands before the TLS handler and looks at the first bytes of a client, to recognize one that speaks without TLS.
+final class TLSFirstBytes: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = ByteBuffer
+  private let gate: TLSGate
+
+  init(_ gate: TLSGate) { self.gate = gate }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let buffer = unwrapInboundIn(data)
+    gate.hasSeenPlainText = buffer.getInteger(at: buffer.readerIndex, as: UInt8.self) == UInt8(ascii: "{")
+    context.fireChannelRead(data)
+    context.pipeline.syncOperations.removeHandler(self, promise: nil)
+  }
+}

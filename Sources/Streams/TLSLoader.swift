@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From settings to a context of the TLS library: files are read, certificates and keys parsed and matched.
+
+import Glibc
+internal import Logging
+internal import NIOCore
+internal import NIOSSL
+
+/// Makes what TLSContext.swift keeps.
+struct TLSLoader {
+  let settings: TLSSettings
+
+  /// Why there is no TLS with these settings.
+  struct Failure: Error {
+    /// Each a line of the log.
+    let messages: [String]
+
+    init(_ messages: String...) { self.messages = messages }
+
+    init(_ messages: [String]) { self.messages = messages }
+  }
+
+  func load(handshakeTimeout: TimeAmount) throws(Failure) -> TLSContext.Prepared {
+    let (privateKey, certificate, authority) = try required()
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.privateKey = .privateKey(try loadKey(privateKey))
+    var chain = try Self.certificates(in: certificate, what: "certificate")
+    if let path = settings.peerAuthority { chain += try Self.certificates(in: path, what: "peer CA certificate") }
+    configuration.certificateChain = chain.map { .certificate($0) }
+    // Whom a name belongs to is decided by the CA and, for servers, by who connects where: host names are not compared.
+    configuration.certificateVerification = .noHostnameVerification
+    configuration.sendCANameList = true
+    var learnedAuthority: String?
+    switch authority {
+    case .unchecked:
+      Log.streamSSL.warning("Peer certificate validation disabled (this is a security risk)")
+      configuration.certificateVerification = .none
+    case .bootstrap(let path) where access(path, F_OK) != 0 && errno == ENOENT:
+      learnedAuthority = path
+      configuration.trustRoots = .certificates([])
+    case .file(let path), .bootstrap(let path):
+      configuration.trustRoots = .certificates(try Self.certificates(in: path, what: "CA certificates"))
+    }
+    setProtocols(&configuration)
+    try setCiphers(&configuration)
+    do {
+      return TLSContext.Prepared(
+        context: try NIOSSLContext(configuration: configuration), learnedAuthority: learnedAuthority,
+        serverName: settings.serverName, handshakeTimeout: handshakeTimeout)
+    } catch NIOSSLError.failedToLoadPrivateKey {
+      throw Failure("Private key \(privateKey) does not match certificate public key in \(certificate)")
+    } catch {
+      throw Failure("cannot use the TLS configuration: \(error)")
+    }
+  }
+
+  /// What there must be for any handshake.
+  private func required() throws(Failure) -> (privateKey: String, certificate: String, TLSSettings.Authority) {
+    if let privateKey = settings.privateKey, let certificate = settings.certificate, let authority = settings.authority {
+      return (privateKey, certificate, authority)
+    }
+    let missing = [
+      (settings.privateKey == nil, "Private key"), (settings.certificate == nil, "Certificate"),
+      (settings.authority == nil, "CA certificate"),
+    ]
+    throw Failure(missing.filter(\.0).map { "\($0.1) must be configured to use SSL" })
+  }
+
+  // MARK: - Options
+
+  /// A mistake leaves the default in place: a server that nobody can reach would help nobody, and the default is safe.
+  private func setProtocols(_ configuration: inout TLSConfiguration) {
+    var chosen = TLSProtocols.all
+    if let text = settings.protocols {
+      do throws(TLSProtocols.Complaint) {
+        let parsed = try TLSProtocols.parse(text)
+        chosen = parsed.protocols
+        for warning in parsed.warnings { Log.streamSSL.warning("\(warning)") }
+      } catch {
+        for message in error.messages { Log.streamSSL.error("\(message)") }
+      }
+    }
+    configuration.minimumTLSVersion = chosen.oldest
+    configuration.maximumTLSVersion = chosen.newest
+  }
+
+  /// Unlike protocols, a cipher string without any suite of ours is no mistake to pass over: it may be there to keep weak ones out.
+  private func setCiphers(_ configuration: inout TLSConfiguration) throws(Failure) {
+    // Without SHA-1 in CBC mode; a cipher string may bring it back for old peers.
+    let ciphers = TLSCipher.selected(by: settings.ciphers ?? "ECDHE+AESGCM:ECDHE+CHACHA20:AESGCM")
+    guard !ciphers.isEmpty else {
+      throw Failure("\(settings.ciphers ?? ""): no cipher match")
+    }
+    configuration.cipherSuites = ciphers.map(\.name).joined(separator: ":")
+    guard let text = settings.ciphersuites else { return }
+    let names = text.split(separator: ":").map(String.init)
+    let unknown = names.filter { !TLSCipher.ciphersuites.contains($0) }
+    guard unknown.isEmpty, !names.isEmpty else { throw Failure("\(text): no TLS 1.3 cipher match") }
+    if Set(names) != Set(TLSCipher.ciphersuites) {
+      Log.streamSSL.warning("\(text): the TLS library has all suites of TLS 1.3 enabled always")
+    }
+  }
+
+  // MARK: - Files
+
+  private func loadKey(_ path: String) throws(Failure) -> NIOSSLPrivateKey {
+    let bytes = try Self.contents(of: path, what: "private key")
+    do {
+      return try NIOSSLPrivateKey(bytes: bytes, format: .pem)
+    } catch {
+      throw Failure("failed to load private key from \(path): not a PEM private key without passphrase")
+    }
+  }
+
+  private static func certificates(in path: String, what: String) throws(Failure) -> [NIOSSLCertificate] {
+    let bytes = try contents(of: path, what: what)
+    do {
+      let certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
+      if !certificates.isEmpty { return certificates }
+    } catch {
+      Log.streamSSL.debug("\(path): \(error)")
+    }
+    throw Failure("failed to load \(what) from \(path): no PEM certificate")
+  }
+
+  /// No collection of certificates comes near this.
+  private static let fileBytesMax = 4 << 20
+
+  /// Reads a regular file. Its name may come out of a database: anything else might never end, or never begin.
+  private static func contents(of path: String, what: String) throws(Failure) -> [UInt8] {
+    func failure(_ reason: String) -> Failure { Failure("failed to load \(what) from \(path): \(reason)") }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw failure(errnoText(errno)) }
+    defer { Glibc.close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw failure(errnoText(errno)) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw failure("not a regular file") }
+    guard status.st_size <= fileBytesMax else { throw failure("too large") }
+    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+    var count = 0
+    while count < bytes.count {
+      let got = bytes[count...].withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+      if got < 0, errno == EINTR { continue }
+      guard got >= 0 else { throw failure(errnoText(errno)) }
+      guard got > 0 else { break }
+      count += got
+    }
+    return Array(bytes.prefix(count))
+  }
+}
