@@ -4,6 +4,7 @@
 
 import Daemon
 import Glibc
+import Streams
 
 /// The command line's options.
 final class ToolOptions {
@@ -73,6 +74,12 @@ final class ToolOptions {
   /// Takes over what other option groups and the environment decided.
   func takeOver() {
     values.detaches = daemon.detaches
+    let tls = tls.values
+    TLSContext.shared.configure(
+      TLSSettings(
+        privateKey: tls.privateKey, certificate: tls.certificate, authority: tls.authority,
+        bootstraps: tls.bootstrapsAuthority, peerAuthority: tls.peerAuthority, protocols: tls.protocols,
+        ciphers: tls.ciphers, ciphersuites: tls.ciphersuites, serverName: tls.serverName))
     if timeoutSeconds == 0, let text = Paths.environment("OVS_CTL_TIMEOUT") {
       // As with other users of the variable, nonsense in it is ignored.
       timeoutSeconds = UInt32(text) ?? 0

@@ -4,31 +4,42 @@
 // whoever uses it.
 
 package final class TLSOptions {
-  package var privateKey: String?
-  package var certificate: String?
-  package var authority: String?
-  /// `--bootstrap-ca-cert` gave `authority`: learn it from the first peer when the file is missing.
-  package var bootstrapsAuthority = false
-  package var peerAuthority: String?
-  package var protocols: String?
-  package var ciphers: String?
-  package var ciphersuites: String?
-  package var serverName: String?
+  package struct Values: Equatable, Sendable {
+    package var privateKey: String?
+    package var certificate: String?
+    package var authority: String?
+    /// `--bootstrap-ca-cert` gave `authority`: learn it from the first peer when the file is missing.
+    package var bootstrapsAuthority = false
+    package var peerAuthority: String?
+    package var protocols: String?
+    package var ciphers: String?
+    package var ciphersuites: String?
+    package var serverName: String?
+
+    package init() {}
+  }
+
+  package private(set) var values = Values()
 
   package init() {}
 
   package var options: [CommandLineOption] {
     [
-      CommandLineOption("private-key", letter: "p") { [self] in privateKey = $0 },
-      CommandLineOption("certificate", letter: "c") { [self] in certificate = $0 },
-      CommandLineOption("ca-cert", letter: "C") { [self] in (authority, bootstrapsAuthority) = ($0, false) },
-      CommandLineOption("bootstrap-ca-cert") { [self] in (authority, bootstrapsAuthority) = ($0, true) },
-      CommandLineOption("peer-ca-cert") { [self] in peerAuthority = $0 },
-      CommandLineOption("ssl-protocols") { [self] in protocols = $0 },
-      CommandLineOption("ssl-ciphers") { [self] in ciphers = $0 },
-      CommandLineOption("ssl-ciphersuites") { [self] in ciphersuites = $0 },
-      CommandLineOption("ssl-server-name") { [self] in serverName = $0 },
+      CommandLineOption("private-key", letter: "p") { [self] in values.privateKey = Self.file($0) },
+      CommandLineOption("certificate", letter: "c") { [self] in values.certificate = Self.file($0) },
+      CommandLineOption("ca-cert", letter: "C") { [self] in (values.authority, values.bootstrapsAuthority) = (Self.file($0), false) },
+      CommandLineOption("bootstrap-ca-cert") { [self] in (values.authority, values.bootstrapsAuthority) = (Self.file($0), true) },
+      CommandLineOption("peer-ca-cert") { [self] in values.peerAuthority = Self.file($0) },
+      CommandLineOption("ssl-protocols") { [self] in values.protocols = $0 },
+      CommandLineOption("ssl-ciphers") { [self] in values.ciphers = $0 },
+      CommandLineOption("ssl-ciphersuites") { [self] in values.ciphersuites = $0 },
+      CommandLineOption("ssl-server-name") { [self] in values.serverName = $0 },
     ]
+  }
+
+  /// Files are looked at again and again, also after a daemon has left its directory.
+  private static func file(_ text: String) -> String {
+    text == "none" || text.hasPrefix("db:") ? text : Paths.absolute(text, in: Paths.workingDirectory)
   }
 
   package static let usage = """

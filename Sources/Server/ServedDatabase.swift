@@ -91,6 +91,7 @@ final class ServedDatabase {
     followed?.append(commit)
     hub.publish(commit)
     server.remotes.databaseChanged(self)
+    server.tlsColumns?.databaseChanged(self)
   }
 
   /// Takes back the last commit, which was published to sessions whose output is taken back as well.

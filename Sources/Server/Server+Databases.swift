@@ -78,6 +78,7 @@ extension Server {
     publishRow(of: served)
     remotes.databaseChanged(served)
     replication.databasesChanged()
+    tlsColumns?.databaseChanged(served)
   }
 
   private func noteRecovery(_ recovery: LogFile.Recovery, _ path: String) {
@@ -104,5 +105,6 @@ extension Server {
     closeSegment()
     remotes.databaseChanged(database)
     replication.databasesChanged()
+    tlsColumns?.databaseChanged(database)
   }
 }

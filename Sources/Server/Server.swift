@@ -33,6 +33,8 @@ package final class Server {
   var trimsMemory = true
   /// Nil: configured by the command line and by command.
   var configuration: ConfigurationInForce?
+  /// Nil: no TLS option stands in a database.
+  var tlsColumns: TLSColumns?
   private(set) lazy var remotes = RemoteManager(server: self)
   private(set) lazy var replication = ReplicationManager(server: self)
   /// Remotes that were removed and whose sessions are still closing.

@@ -25,6 +25,7 @@ private struct Arguments {
   var source: String?
   var excluded = ""
   var startsActive = false
+  var tls = TLSOptions.Values()
 }
 
 /// ovsdb-server.
@@ -36,8 +37,7 @@ package enum ServerProgram {
     signal(SIGXFSZ, SIG_IGN)
     VlogHandler.bootstrap()
     let daemonOptions = DaemonOptions()
-    let tls = TLSOptions()
-    let arguments = parse(daemonOptions, tls)
+    let arguments = parse(daemonOptions)
     let daemonizer = Daemonizer(options: daemonOptions)
     do throws(UsageError) {
       try daemonizer.start()
@@ -74,7 +74,11 @@ package enum ServerProgram {
         throw ConfigurationError(description: "\(error)")
       }
     }
+    // Before anything connects, unless it needs databases that the configuration file names.
+    let followsDatabase = TLSColumns.isFollowing(arguments.tls)
+    if !followsDatabase { _ = try TLSColumns(arguments.tls, of: server) }
     if let path = arguments.configurationFile { try server.configure(from: path) }
+    if followsDatabase { server.tlsColumns = try TLSColumns(arguments.tls, of: server) }
     for remote in arguments.remotes { try server.remotes.add(remote, origin: .commandLine) }
     server.remotes.run()
     try startReplication(server, arguments)
@@ -116,7 +120,7 @@ package enum ServerProgram {
 
   // MARK: - Command line
 
-  private static func parse(_ daemonOptions: DaemonOptions, _ tls: TLSOptions) -> Arguments {
+  private static func parse(_ daemonOptions: DaemonOptions) -> Arguments {
     var arguments = Arguments()
     let own: [CommandLineOption] = [
       CommandLineOption("remote", value: { arguments.remotes.append($0) }),
@@ -133,8 +137,10 @@ package enum ServerProgram {
       CommandLineOption("help", letter: "h", flag: { printUsage() }),
       CommandLineOption("version", letter: "V", flag: { printVersion() }),
     ]
+    let tls = TLSOptions()
     let parser = OptionParser(options: own + daemonOptions.options + LogOptions.options + tls.options)
     let names = parser.parseOrExit()
+    arguments.tls = tls.values
     if arguments.configurationFile != nil {
       if arguments.source != nil || !arguments.excluded.isEmpty || arguments.startsActive {
         Program.fail("--config-file is mutually exclusive with --sync-from, --sync-exclude and --active")
@@ -172,8 +178,10 @@ package enum ServerProgram {
 
       JSON-RPC options (may be specified any number of times):
         --remote=REMOTE         connect or listen to REMOTE
-      REMOTE is punix:FILE, ptcp:[PORT][:HOST], pfd:FD (listen) or
-      unix:FILE, tcp:HOST[:PORT] (connect), or db:DB,TABLE,COLUMN
+      REMOTE is punix:FILE, ptcp:[PORT][:HOST], pssl:[PORT][:HOST], pfd:FD
+      (listen) or unix:FILE, tcp:HOST[:PORT], ssl:HOST[:PORT] (connect), or
+      db:DB,TABLE,COLUMN
+      \(TLSOptions.usage)
 
       Syncing options:
         --sync-from=SERVER      sync databases from active SERVER and start in

@@ -10,8 +10,14 @@ struct CertificateName: Equatable {
   let commonName: String?
   /// The subject on one line: `/O=Example/CN=name`.
   let subject: String
+  private let subjectDER: [UInt8]
+  private let issuerDER: [UInt8]
+
   /// Subject and issuer are the same, as with a root CA.
-  let isSelfIssued: Bool
+  var isSelfIssued: Bool { issuerDER == subjectDER }
+
+  /// Whether the other certificate is, by its name, that of the CA that made this one.
+  func isIssued(by authority: CertificateName) -> Bool { issuerDER == authority.subjectDER }
 
   /// - Returns: nil for bytes that are no certificate.
   init?(der: [UInt8]) {
@@ -22,7 +28,8 @@ struct CertificateName: Equatable {
     guard body.next(0x02) != nil, body.next(0x30) != nil, let issuer = body.next(0x30), body.next(0x30) != nil,
       let subject = body.next(0x30)
     else { return nil }
-    isSelfIssued = issuer.bytes.elementsEqual(subject.bytes)
+    issuerDER = Array(issuer.bytes)
+    subjectDER = Array(subject.bytes)
     guard let attributes = Self.attributes(subject) else { return nil }
     commonName = attributes.first { $0.type.elementsEqual(Self.commonNameType) }.flatMap(\.text)
     self.subject = attributes.map { "/\(Self.shortName($0.type))=\($0.text ?? "?")" }.joined()

@@ -91,7 +91,10 @@ package final class TLSContext: Sendable {
       state.futileStamps = nil
       return prepared
     } catch {
-      for message in error.messages { Log.streamSSL.error("\(message)", metadata: Log.limited("configuration")) }
+      // Once, and not for each connection that fails for it.
+      if state.futileStamps != stamps {
+        for message in error.messages { Log.streamSSL.error("\(message)") }
+      }
       state.futileStamps = stamps
       guard let current else { throw StreamError(errnoCode: ENOPROTOOPT) }
       Log.streamSSL.warning("TLS files changed but cannot be used; those read before stay in use")

@@ -68,10 +68,8 @@ extension TLSContext.Prepared {
 ///
 /// - Returns: the common name of its subject; nil without a certificate, without a common name, and for channels without TLS.
 package func peerCommonName(of channel: any Channel) -> String? {
-  guard let certificate = try? channel.pipeline.syncOperations.nioSSL_peerCertificate(),
-    let bytes = try? certificate.toDERBytes()
-  else { return nil }
-  return CertificateName(der: bytes)?.commonName
+  guard let certificate = try? channel.pipeline.syncOperations.nioSSL_peerCertificate() else { return nil }
+  return CertificateName(certificate)?.commonName
 }
 
 /// Stands behind the TLS handler: waits for the end of the handshake, and afterwards turns the library's errors into errors of
@@ -93,8 +91,8 @@ final class TLSGate: ChannelInboundHandler {
   private var timer: Scheduled<Void>?
   /// The first bytes that came look like JSON.
   var hasSeenPlainText = false
-  /// The handshake fails because of us: it taught us the CA certificate.
-  private var hasLearned = false
+  /// The handshake fails because we let it fail, and the log has been told why.
+  private var isExplained = false
 
   init(name: String, role: Role, timeout: TimeAmount, completion: @escaping Completion) {
     self.name = name
@@ -106,9 +104,9 @@ final class TLSGate: ChannelInboundHandler {
   /// A verification that only keeps the CA certificate.
   func learning(_ path: String) -> NIOSSLCustomVerificationCallback {
     { [self] chain, verdict in
+      isExplained = true
       if let bootstrap = TLSBootstrap(chain: chain) {
         if bootstrap.store(in: path) {
-          hasLearned = true
           Log.streamSSL.info("killing successful connection to retry using CA cert")
         }
       } else {
@@ -164,7 +162,7 @@ final class TLSGate: ChannelInboundHandler {
     guard let completion else { return }
     self.completion = nil
     timer?.cancel()
-    if !hasLearned {
+    if !isExplained {
       Log.streamSSL.warning("\(name): \(role.rawValue): \(reason)", metadata: Log.limited("handshake"))
       if hasSeenPlainText {
         Log.streamSSL.warning("\(name): received JSON-RPC data on SSL channel", metadata: Log.limited("handshake"))
@@ -191,17 +189,18 @@ final class TLSGate: ChannelInboundHandler {
       return (error as? IOError).map { errnoText($0.errnoCode) } ?? "\(error)"
     }
     if first == .eofDuringHandshake { return "unexpected eof while reading" }
-    // error:CODE:LIBRARY:FUNCTION:REASON at FILE:LINE
-    let fields = "\(first)".split(separator: ":", maxSplits: 4, omittingEmptySubsequences: false)
-    let reason = (fields.count == 5 ? fields[4] : Substring("\(first)")).split(separator: " ").first ?? "error"
-    return reason.lowercased().replacing("_", with: " ")
+    // Error: NUMBER error:CODE:LIBRARY:FUNCTION:REASON at FILE:LINE
+    let message = "\(first)".split(separator: " at ").first ?? "error"
+    return (message.split(separator: ":").last ?? message).lowercased().replacing("_", with: " ")
   }
 
   /// What is wrong with a certificate that was not accepted, as far as it shows.
   private func explanation(of text: String, _ context: ChannelHandlerContext) -> String {
+    // The alert of a client that has not come to encrypt yet, as OpenSSL's sends when it refuses our certificate.
+    if text == "bad packet length" { return " (the peer sent a plain alert: it may have refused our certificate)" }
     guard text == "certificate verify failed",
       let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
-      let bytes = try? certificate.toDERBytes(), let name = CertificateName(der: bytes)
+      let name = CertificateName(certificate)
     else { return "" }
     let now = time(nil)
     let reason =

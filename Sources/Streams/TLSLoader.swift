@@ -27,7 +27,6 @@ struct TLSLoader {
     configuration.privateKey = .privateKey(try loadKey(privateKey))
     var chain = try Self.certificates(in: certificate, what: "certificate")
     if let path = settings.peerAuthority { chain += try Self.certificates(in: path, what: "peer CA certificate") }
-    configuration.certificateChain = chain.map { .certificate($0) }
     // Whom a name belongs to is decided by the CA and, for servers, by who connects where: host names are not compared.
     configuration.certificateVerification = .noHostnameVerification
     configuration.sendCANameList = true
@@ -40,8 +39,11 @@ struct TLSLoader {
       learnedAuthority = path
       configuration.trustRoots = .certificates([])
     case .file(let path), .bootstrap(let path):
-      configuration.trustRoots = .certificates(try Self.certificates(in: path, what: "CA certificates"))
+      let authorities = try Self.certificates(in: path, what: "CA certificates")
+      configuration.trustRoots = .certificates(authorities)
+      Self.complete(&chain, from: authorities)
     }
+    configuration.certificateChain = chain.map { .certificate($0) }
     setProtocols(&configuration)
     try setCiphers(&configuration)
     do {
@@ -102,6 +104,18 @@ struct TLSLoader {
     }
   }
 
+  /// Completes a certificate that stands alone with those of the CAs above it, as far as our own CA file has them: a peer that
+  /// bootstraps learns the CA from what we send.
+  private static func complete(_ chain: inout [NIOSSLCertificate], from authorities: [NIOSSLCertificate]) {
+    guard chain.count == 1, let leaf = chain.first, var last = CertificateName(leaf) else { return }
+    var candidates = authorities.compactMap { authority in CertificateName(authority).map { (authority, $0) } }
+    while !last.isSelfIssued, let next = candidates.firstIndex(where: { last.isIssued(by: $0.1) }) {
+      let (authority, name) = candidates.remove(at: next)
+      chain.append(authority)
+      last = name
+    }
+  }
+
   // MARK: - Files
 
   private func loadKey(_ path: String) throws(Failure) -> NIOSSLPrivateKey {
@@ -147,5 +161,13 @@ struct TLSLoader {
       count += got
     }
     return Array(bytes.prefix(count))
+  }
+}
+
+extension CertificateName {
+  /// - Returns: nil for a certificate that cannot be taken apart.
+  init?(_ certificate: NIOSSLCertificate) {
+    guard let bytes = try? certificate.toDERBytes() else { return nil }
+    self.init(der: bytes)
   }
 }
