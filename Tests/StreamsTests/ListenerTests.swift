@@ -136,7 +136,6 @@ final class FirstRead: ChannelInboundHandler {
     #expect(failure("ptcp:abc") == EAFNOSUPPORT)
     #expect(failure("foo:bar") == EAFNOSUPPORT)
     #expect(failure("unix:s") == EAFNOSUPPORT)
-    #expect(failure("pssl:0:127.0.0.1") == ENOPROTOOPT)
   }
 
   @Test func diallingErrorsCarryTheirNumber() async throws {
