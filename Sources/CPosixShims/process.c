@@ -170,18 +170,28 @@ pid_t posix_shim_lock_owner(int descriptor, int *error) {
 int posix_shim_exited(int status) { return WIFEXITED(status); }
 int posix_shim_exit_status(int status) { return WEXITSTATUS(status); }
 int posix_shim_signaled(int status) { return WIFSIGNALED(status); }
-int posix_shim_spawn_shell(const char *command, pid_t *child) {
+int posix_shim_spawn_shell(const char *command, pid_t *child) { return posix_shim_spawn_shell_reading(command, -1, child); }
+
+int posix_shim_spawn_shell_reading(const char *command, int input, pid_t *child) {
     char *arguments[] = {"/bin/sh", "-c", (char *)command, NULL};
+    posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    int error = posix_spawnattr_init(&attributes);
+    int error = posix_spawn_file_actions_init(&actions);
     if (error != 0) return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error != 0) {
+        posix_spawn_file_actions_destroy(&actions);
+        return error;
+    }
+    if (input >= 0) error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
     sigset_t defaults;
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);  // ours ignore it; a pipeline in the command needs the default
-    error = posix_spawnattr_setsigdefault(&attributes, &defaults);
+    if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &defaults);
     if (error == 0) error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    if (error == 0) error = posix_spawn(child, arguments[0], NULL, &attributes, arguments, environ);
+    if (error == 0) error = posix_spawn(child, arguments[0], &actions, &attributes, arguments, environ);
     posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
     return error;
 }
 

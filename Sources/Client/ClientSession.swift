@@ -60,6 +60,9 @@ package final class ClientSession: Sendable {
     self.state = NIOLoopBound(state, eventLoop: loop)
   }
 
+  /// A longer message is taken for rubbish, so that a server cannot fill our memory. Whoever expects more rows than that calls `select`.
+  package static let messageBytesMax = 1 << 30
+
   // MARK: - Beginning and end
 
   /// Connects to an active remote, or waits on a passive one for somebody to connect.
@@ -111,13 +114,13 @@ package final class ClientSession: Sendable {
   private static func attached(
     _ name: String, to channel: any Channel, probeIntervalMilliseconds: Int64, logsClosing: Bool
   ) throws -> ClientSession {
-    let connection = RPCConnection(name: name)
+    let connection = RPCConnection(name: name, messageBytesMax: messageBytesMax)
     connection.probeIntervalMilliseconds = probeIntervalMilliseconds
     connection.logsClosing = logsClosing
     connection.announcesClosing = true
     let notifications = AsyncStream.makeStream(of: ClientNotification.self)
     let state = ClientSessionState(
-      connection: connection, notifications: notifications.continuation,
+      connection: connection, channel: channel, notifications: notifications.continuation,
       closed: channel.eventLoop.makePromise(of: RPCCloseReason.self))
     connection.owner = state
     try channel.pipeline.syncOperations.addHandler(connection)
@@ -157,7 +160,20 @@ package final class ClientSession: Sendable {
   /// - Parameter params: an array as JSON text.
   /// - Throws: `closed` when the connection ends before the reply.
   package func call(_ method: String, _ params: [UInt8]) async throws(ClientError) -> ClientReply {
-    let future = eventLoop.flatSubmit { self.state.value.call(method, params) }
+    try await reply { $0.call(method, params) }
+  }
+
+  /// A call whose reply comes through a handler of its own.
+  func call(
+    _ method: String, _ params: [UInt8], through handler: @escaping @Sendable () -> RowExtractor
+  ) async throws(ClientError) -> ClientReply {
+    try await reply { $0.call(method, params, through: handler()) }
+  }
+
+  private func reply(
+    _ begin: @escaping @Sendable (ClientSessionState) -> EventLoopFuture<ClientReply>
+  ) async throws(ClientError) -> ClientReply {
+    let future = eventLoop.flatSubmit { begin(self.state.value) }
     do {
       return try await future.get()
     } catch let error as ClientError {
@@ -225,6 +241,7 @@ private final class FirstComer: Sendable {
 final class ClientSessionState: RPCConnectionOwner {
   let connection: RPCConnection
   let closed: EventLoopPromise<RPCCloseReason>
+  private let channel: any Channel
   private let notifications: AsyncStream<ClientNotification>.Continuation
   private var pending: [Int64: EventLoopPromise<ClientReply>] = [:]
   private var nextID: Int64 = 0
@@ -233,10 +250,11 @@ final class ClientSessionState: RPCConnectionOwner {
   private var keepAlive: ClientSessionState?
 
   init(
-    connection: RPCConnection, notifications: AsyncStream<ClientNotification>.Continuation,
+    connection: RPCConnection, channel: any Channel, notifications: AsyncStream<ClientNotification>.Continuation,
     closed: EventLoopPromise<RPCCloseReason>
   ) {
     self.connection = connection
+    self.channel = channel
     self.notifications = notifications
     self.closed = closed
     keepAlive = self
@@ -253,6 +271,23 @@ final class ClientSessionState: RPCConnectionOwner {
     nextID += 1
     connection.flush()
     return promise.futureResult
+  }
+
+  /// Has the handler in the pipeline until the reply is there.
+  func call(_ method: String, _ params: [UInt8], through handler: RowExtractor) -> EventLoopFuture<ClientReply> {
+    let pipeline = channel.pipeline.syncOperations
+    do {
+      try pipeline.addHandler(handler, position: .before(connection))
+    } catch {
+      // The pipeline is gone: the connection has ended, and the call says so.
+      return call(method, params)
+    }
+    let reply = call(method, params)
+    reply.assumeIsolated().whenComplete { _ in
+      // What cannot be removed any more went with its pipeline.
+      _ = try? pipeline.removeHandler(context: pipeline.context(handler: handler))
+    }
+    return reply
   }
 
   func append(_ method: String, _ params: [UInt8], id: Int64?) {

@@ -3,7 +3,6 @@
 // `backup` and `restore`: a served database to and from the form of a database file.
 
 import Client
-import CPosixShims
 import Daemon
 import Engine
 import Glibc
@@ -18,72 +17,129 @@ func backup(_ target: Target) async throws {
   }
   let session = try target.connected
   let schema = try await fetchSchema(session, target.database)
-  var select = ByteWriter(capacity: 1024)
-  select.append("[")
-  select.appendQuoted(target.database)
+  var writer = ByteWriter(capacity: 1024)
+  writer.append("[")
+  writer.appendQuoted(target.database)
   for table in schema.tables {
-    select.append(",{\"op\":\"select\",\"table\":")
-    select.appendQuoted(table.name)
-    select.append(",\"where\":[],\"columns\":[")
+    writer.append(",{\"op\":\"select\",\"table\":")
+    writer.appendQuoted(table.name)
+    writer.append(",\"where\":[],\"columns\":[")
     for column in [.uuid] + table.columns where column.isPersistent {
-      if column !== ColumnSchema.uuid { select.append(",") }
-      select.appendQuoted(column.name)
+      if column !== ColumnSchema.uuid { writer.append(",") }
+      writer.appendQuoted(column.name)
     }
-    select.append("]}")
+    writer.append("]}")
   }
-  select.append("]")
-  let reply = try await call(session, "transact", select.bytes)
+  writer.append("]")
+  let meter = ProgressMeter("backup", in: .things("rows"))
+  defer { meter.finish() }
+  let record = try BackupRecord(schema)
+  let reply = try await select(session, writer.bytes) { table, row in
+    meter.advance(by: 1)
+    record.add(row, of: table)
+  }
+  try record.finish(reply)
   var bytes: [UInt8] = []
-  var record = ByteWriter(capacity: 4096)
-  schema.write(to: &record)
-  record.withBytes { TransactionRecord.frame($0, into: &bytes) }
-  record.removeAll()
-  try write(reply.root, of: schema, to: &record)
-  record.withBytes { TransactionRecord.frame($0, into: &bytes) }
+  var schemaRecord = ByteWriter(capacity: 4096)
+  schema.write(to: &schemaRecord)
+  schemaRecord.withBytes { TransactionRecord.frame($0, into: &bytes) }
   Output.write(bytes)
+  Output.write(record.header)
+  try record.forEachPiece { Output.write($0) }
 }
 
-/// Appends the transaction record.
-private func write(_ reply: JSONValue, of schema: DatabaseSchema, to record: inout ByteWriter) throws {
-  record.append("{\"_comment\":\"produced by \\\"ovsdb-client backup\\\"\",\"_date\":")
-  record.appendInteger(Clock.wallMilliseconds())
-  record.append(",\"_is_diff\":true")
-  guard reply.kind == .array, reply.count == schema.tables.count else {
-    throw ToolFailure("reply is not array of \(schema.tables.count) elements: \(reply.text())")
-  }
-  for (table, result) in zip(schema.tables, reply.elements) {
-    guard let rows = result.member("rows"), rows.kind == .array else {
-      throw ToolFailure("\(table.name) table reply is not an object with a \"rows\" member array: \(result.text())")
-    }
-    guard rows.count > 0 else { continue }
-    record.append(",")
-    record.appendQuoted(table.name)
-    record.append(":{")
-    for (index, row) in rows.elements.enumerated() {
-      if index > 0 { record.append(",") }
-      try write(row, of: table, to: &record)
-    }
-    record.append("}")
-  }
-  record.append("}")
-}
+/// The record with all rows. Its length and hash stand before it in the file, so it goes through a temporary one.
+///
+/// `@unchecked Sendable` because it is used by the event loop until the reply is there, and only then by the task that waited for it.
+private final class BackupRecord: @unchecked Sendable {
+  private let schema: DatabaseSchema
+  private let file: TemporaryFile
+  private var hasher = RecordHasher()
+  private var writer = ByteWriter(capacity: 4096)
+  /// The table that the last row was of.
+  private var table: Int?
+  private var failure: ToolFailure?
 
-/// Appends `"UUID":{COLUMN:VALUE,...}`.
-private func write(_ row: JSONValue, of table: TableSchema, to record: inout ByteWriter) throws {
-  guard let uuid = row.member("_uuid")?[1]?.string else {
-    throw ToolFailure("\(table.name) table reply row lacks _uuid: \(row.text())")
+  init(_ schema: DatabaseSchema) throws(ToolFailure) {
+    self.schema = schema
+    file = try TemporaryFile()
+    writer.append("{\"_comment\":\"produced by \\\"ovsdb-client backup\\\"\",\"_date\":")
+    writer.appendInteger(Clock.wallMilliseconds())
+    writer.append(",\"_is_diff\":true")
   }
-  record.appendQuoted(uuid)
-  record.append(":{")
-  var isFirst = true
-  for (name, value) in row.members where !name.isString("_uuid") {
-    if !isFirst { record.append(",") }
-    isFirst = false
-    name.write(to: &record)
-    record.append(":")
-    value.write(to: &record)
+
+  /// Takes a row of a table, given by its place in the schema, as JSON text.
+  func add(_ text: UnsafeRawBufferPointer, of index: Int) {
+    guard failure == nil, schema.tables.indices.contains(index) else { return }
+    do throws(ToolFailure) {
+      if table == index {
+        writer.append(",")
+      } else {
+        if table != nil { writer.append("}") }
+        table = index
+        writer.append(",")
+        writer.appendQuoted(schema.tables[index].name)
+        writer.append(":{")
+      }
+      let row: JSONDocument
+      do {
+        row = try JSONDocument.parse(text, anyValue: true)
+      } catch {
+        throw ToolFailure("\(schema.tables[index].name) table reply has a row that is not JSON: \(error)")
+      }
+      try row.withRoot { (row) throws(ToolFailure) in try write(row, of: schema.tables[index]) }
+      try flush()
+    } catch {
+      failure = error
+    }
   }
-  record.append("}")
+
+  /// Appends `"UUID":{COLUMN:VALUE,...}`.
+  private func write(_ row: JSONValue, of table: TableSchema) throws(ToolFailure) {
+    guard let uuid = row.member("_uuid")?[1]?.string else {
+      throw ToolFailure("\(table.name) table reply row lacks _uuid: \(row.text())")
+    }
+    writer.appendQuoted(uuid)
+    writer.append(":{")
+    var isFirst = true
+    for (name, value) in row.members where !name.isString("_uuid") {
+      if !isFirst { writer.append(",") }
+      isFirst = false
+      name.write(to: &writer)
+      writer.append(":")
+      value.write(to: &writer)
+    }
+    writer.append("}")
+  }
+
+  private func flush() throws(ToolFailure) {
+    try writer.withBytes { (bytes) throws(ToolFailure) in
+      hasher.update(bytes)
+      try file.append(bytes)
+    }
+    writer.removeAll()
+  }
+
+  /// Checks the reply, its rows left out, and ends the record.
+  func finish(_ reply: JSONDocument) throws(ToolFailure) {
+    if let failure { throw failure }
+    guard reply.root.kind == .array, reply.root.count == schema.tables.count else {
+      throw ToolFailure("reply is not array of \(schema.tables.count) elements: \(reply.root.text())")
+    }
+    for (table, result) in zip(schema.tables, reply.root.elements) {
+      guard let rows = result.member("rows"), rows.kind == .array else {
+        throw ToolFailure("\(table.name) table reply is not an object with a \"rows\" member array: \(result.text())")
+      }
+    }
+    if table != nil { writer.append("}") }
+    writer.append("}")
+    try flush()
+    try file.append([UInt8(ascii: "\n")])
+  }
+
+  var header: [UInt8] { hasher.header() }
+
+  func forEachPiece(_ body: ([UInt8]) throws(ToolFailure) -> Void) throws(ToolFailure) { try file.forEachPiece(body) }
 }
 
 /// Replaces the contents of a served database by those of a file, in one transaction. Rows get new UUIDs.
@@ -91,7 +147,9 @@ func restore(_ target: Target) async throws {
   guard isatty(STDIN_FILENO) == 0 else {
     throw ToolFailure("not reading backup from a terminal; please redirect stdin from a file")
   }
-  try makeStandardInputSeekable()
+  let meter = ProgressMeter("restore: reading")
+  defer { meter.finish() }
+  try makeStandardInputSeekable(meter)
   let backup: Database
   do {
     backup = try DatabaseFile.read("/dev/stdin")
@@ -101,6 +159,7 @@ func restore(_ target: Target) async throws {
   let session = try target.connected
   let current = try await fetchSchema(session, target.database)
   try compare(backup.schema, current, isForced: target.options.isForced)
+  meter.begin("restore: \(backup.tables.reduce(0) { $0 + $1.rows.count }) rows")
   let result = try await call(session, "transact", restoration(backup, target.database))
   guard result.root.kind == .array else { throw ToolFailure("transaction reply is not array: \(result.root.text())") }
   for element in result.root.elements where element.member("error") != nil {
@@ -188,11 +247,9 @@ extension Datum {
 }
 
 /// A pipe is copied into a file without a name: files of databases are read from more than one place.
-private func makeStandardInputSeekable() throws {
+private func makeStandardInputSeekable(_ meter: ProgressMeter) throws(ToolFailure) {
   guard lseek(STDIN_FILENO, 0, SEEK_CUR) < 0 else { return }
-  let file = posix_shim_anonymous_file()
-  guard file >= 0 else { throw ToolFailure("cannot buffer standard input (\(SystemError.text(errno)))") }
-  defer { close(file) }
+  let file = try TemporaryFile()
   var chunk = [UInt8](repeating: 0, count: 1 << 16)
   while true {
     let count = read(STDIN_FILENO, &chunk, chunk.count)
@@ -201,14 +258,11 @@ private func makeStandardInputSeekable() throws {
       if errno == EINTR { continue }
       throw ToolFailure("I/O error: /dev/stdin: read failed (\(SystemError.text(errno)))")
     }
-    var begin = 0
-    while begin < count {
-      let written = chunk[begin..<count].withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-      guard written > 0 || errno == EINTR else {
-        throw ToolFailure("cannot buffer standard input (\(SystemError.text(errno)))")
-      }
-      begin += max(written, 0)
-    }
+    try file.append(Array(chunk[..<count]))
+    meter.advance(by: Int64(count))
   }
-  guard dup2(file, STDIN_FILENO) >= 0 else { throw ToolFailure("cannot buffer standard input (\(SystemError.text(errno)))") }
+  try file.flush()
+  guard lseek(file.descriptor, 0, SEEK_SET) == 0, dup2(file.descriptor, STDIN_FILENO) >= 0 else {
+    throw ToolFailure("cannot buffer standard input (\(SystemError.text(errno)))")
+  }
 }

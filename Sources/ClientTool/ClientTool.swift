@@ -65,16 +65,21 @@ package enum ClientTool {
   ///
   /// - Returns: the exit status.
   private static func run(_ invocation: Invocation, _ arguments: [String]) async -> Int32 {
+    let options = invocation.options
+    if invocation.command.isPaged, options.usesPager, let terminal = options.table.terminal {
+      Output.page(chops: options.table.format == .table && terminal.fit != .wrap)
+    }
+    // What goes wrong is said when the terminal is ours again.
+    defer { Pager.finish() }
     do {
       let resolved = try await ServerArguments.resolve(arguments, for: invocation)
       try await invocation.command.run(resolved)
       invocation.daemonizer?.complete()
       if let session = resolved.session { await session.close() }
       return EXIT_SUCCESS
-    } catch let failure as ToolFailure {
-      Program.writeError("\(Program.name): \(failure.message)\n")
     } catch {
-      Program.writeError("\(Program.name): \(error)\n")
+      Pager.finish()
+      Program.writeError("\(Program.name): \((error as? ToolFailure)?.message ?? "\(error)")\n")
     }
     return EXIT_FAILURE
   }

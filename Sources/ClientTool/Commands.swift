@@ -22,29 +22,32 @@ struct Command: Sendable {
   /// The number of arguments behind server and database.
   let arguments: ClosedRange<Int>
   let runsInBackground: Bool
+  /// Whether a person gets the output through a pager.
+  let isPaged: Bool
   let run: @Sendable (Target) async throws -> Void
 
   init(
-    _ name: String, _ needs: Needs, _ arguments: ClosedRange<Int>, runsInBackground: Bool = false,
+    _ name: String, _ needs: Needs, _ arguments: ClosedRange<Int>, runsInBackground: Bool = false, isPaged: Bool = false,
     run: @escaping @Sendable (Target) async throws -> Void
   ) {
     self.name = name
     self.needs = needs
     self.arguments = arguments
     self.runsInBackground = runsInBackground
+    self.isPaged = isPaged
     self.run = run
   }
 
   static let all: [Command] = [
-    Command("list-dbs", .server, 0...0, run: listDatabases),
-    Command("get-schema", .database, 0...0, run: getSchema),
+    Command("list-dbs", .server, 0...0, isPaged: true, run: listDatabases),
+    Command("get-schema", .database, 0...0, isPaged: true, run: getSchema),
     Command("get-schema-version", .database, 0...0, run: getSchemaVersion),
     Command("get-schema-cksum", .database, 0...0, run: getSchemaCksum),
-    Command("list-tables", .database, 0...0, run: listTables),
-    Command("list-columns", .database, 0...1, run: listColumns),
-    Command("transact", .transaction, 1...1, runsInBackground: true, run: transact),
-    Command("query", .transaction, 1...1, run: query),
-    Command("dump", .database, 0...Int.max, run: dump),
+    Command("list-tables", .database, 0...0, isPaged: true, run: listTables),
+    Command("list-columns", .database, 0...1, isPaged: true, run: listColumns),
+    Command("transact", .transaction, 1...1, runsInBackground: true, isPaged: true, run: transact),
+    Command("query", .transaction, 1...1, isPaged: true, run: query),
+    Command("dump", .database, 0...Int.max, isPaged: true, run: dump),
     Command("monitor", .database, 1...Int.max, runsInBackground: true, run: monitor),
     Command("monitor-cond", .database, 2...3, runsInBackground: true, run: monitorConditionally),
     Command("monitor-cond-since", .database, 2...4, runsInBackground: true, run: monitorSince),

@@ -9,7 +9,7 @@ import OVSDB
 import Streams
 
 func convert(_ target: Target) async throws {
-  let schema = try readSchema(target.arguments[0])
+  let schema = try readSchema(schemaPath(target))
   let session = try await open(target, serving: schema.name)
   var writer = ByteWriter(capacity: 4096)
   writer.append("[")
@@ -17,16 +17,24 @@ func convert(_ target: Target) async throws {
   writer.append(",")
   schema.write(to: &writer)
   writer.append("]")
+  let meter = ProgressMeter("convert")
+  defer { meter.finish() }
   _ = try await call(session, "convert", writer.bytes)
   await session.close()
 }
 
 func needsConversion(_ target: Target) async throws {
-  let schema = try readSchema(target.arguments[0])
+  let schema = try readSchema(schemaPath(target))
   let session = try await open(target, serving: schema.name)
   let current = try await fetchSchema(session, schema.name)
   Output.write(current.text == schema.text ? "no\n" : "yes\n")
   await session.close()
+}
+
+/// The last argument. A word before it that is no server means nothing; scripts may name the database there.
+private func schemaPath(_ target: Target) throws -> String {
+  guard let path = target.arguments.last else { throw ServerArguments.invalidSyntax(target.invocation.command) }
+  return path
 }
 
 private func readSchema(_ path: String) throws -> DatabaseSchema {

@@ -1,25 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `dump`: the contents of a database, a table, or some columns of a table.
+// `dump`: the contents of a database, a table, or some columns of a table. Rows are never all in memory: they are taken out of the
+// reply as it arrives (`RowSplitter`), sorted by way of a file (`RowSorter`), and encoded one by one (`TableEncoder`).
 
+import Client
+import Daemon
 import JSON
 import OVSDB
 
 func dump(_ target: Target) async throws {
-  let schema = try await fetchSchema(target.connected, target.database)
+  let session = try target.connected
+  let schema = try await fetchSchema(session, target.database)
   let parts = try dumpedParts(schema, target.arguments)
   var writer = ByteWriter()
   writer.append("[")
   writer.appendQuoted(target.database)
   for part in parts { part.writeSelect(to: &writer) }
   writer.append("]")
-  let reply = try await call(target.connected, "transact", writer.bytes)
-  guard reply.root.kind == .array, reply.root.count == parts.count else {
-    throw ToolFailure("reply is not array of \(parts.count) elements: \(reply.root.text())")
+  let meter = ProgressMeter("dump", in: .things("rows"))
+  defer { meter.finish() }
+  let rows = DumpedRows(parts, target.options.table)
+  let reply = try await select(session, writer.bytes) { part, row in
+    meter.advance(by: 1)
+    rows.add(row, to: part)
   }
-  var printer = TablePrinter(target.options.table)
-  for (part, result) in zip(parts, reply.root.elements) {
-    printer.print(try part.table(of: result))
+  try rows.check(reply)
+  meter.finish()
+  try rows.print()
+}
+
+/// The rows of a dump, by table, sorted and printed when they are all there.
+///
+/// `@unchecked Sendable` because it is used by the event loop until the reply is there, and only then by the task that waited for it.
+private final class DumpedRows: @unchecked Sendable {
+  private var tables: [(part: DumpedTable, sorter: RowSorter, widths: ColumnWidths)]
+  private let style: TableStyle
+  /// What was wrong first.
+  private var failure: ToolFailure?
+
+  init(_ parts: [DumpedTable], _ style: TableStyle) {
+    self.style = style
+    tables = parts.map {
+      ($0, RowSorter(columns: $0.columns, keys: $0.sortKeys), ColumnWidths($0.header, style))
+    }
+  }
+
+  /// Takes a row as JSON text.
+  func add(_ text: UnsafeRawBufferPointer, to index: Int) {
+    // A reply with too many results is refused as a whole, later.
+    guard failure == nil, tables.indices.contains(index) else { return }
+    do throws(ToolFailure) {
+      let row = try tables[index].part.row(text)
+      if style.format == .table { tables[index].widths.measure(tables[index].part.cells(row)) }
+      try tables[index].sorter.add(row, textBytes: text.count)
+    } catch {
+      failure = error
+    }
+  }
+
+  /// Checks the reply, its rows left out.
+  func check(_ reply: JSONDocument) throws(ToolFailure) {
+    if let failure { throw failure }
+    guard reply.root.kind == .array, reply.root.count == tables.count else {
+      throw ToolFailure("reply is not array of \(tables.count) elements: \(reply.root.text())")
+    }
+    for (table, result) in zip(tables, reply.root.elements) {
+      guard let rows = result.member("rows"), rows.kind == .array else {
+        throw ToolFailure(
+          "\(table.part.table.name) table reply is not an object with a \"rows\" member array: \(result.text())")
+      }
+    }
+  }
+
+  /// How much is encoded before it is written.
+  private static let pieceBytes = 64 << 10
+
+  func print() throws(ToolFailure) {
+    var printer = TablePrinter(style)
+    for index in tables.indices {
+      Output.write(printer.separator())
+      let part = tables[index].part
+      var encoder = TableEncoder(part.header, style, tables[index].widths)
+      try tables[index].sorter.drain { (row) throws(ToolFailure) in
+        encoder.append(part.cells(row))
+        if encoder.count >= Self.pieceBytes { Output.write(encoder.takeBytes()) }
+      }
+      encoder.finish()
+      Output.write(encoder.takeBytes())
+    }
   }
 }
 
@@ -60,30 +128,32 @@ private struct DumpedTable {
     writer.append(",\"where\":[]}")
   }
 
-  /// The rows of a select's result, sorted by the values of the columns, and by `_uuid` last.
-  func table(of result: JSONValue) throws -> TextTable {
-    guard let rowsJSON = result.member("rows"), rowsJSON.kind == .array else {
-      throw ToolFailure("\(table.name) table reply is not an object with a \"rows\" member array: \(result.text())")
-    }
-    var rows: [[Datum]] = []
-    rows.reserveCapacity(rowsJSON.count)
-    for row in rowsJSON.elements { rows.append(try columns.map { try datum(row, $0) }) }
-    let positions = columns.indices.filter { columns[$0] !== ColumnSchema.uuid } + columns.indices.filter {
-      columns[$0] === ColumnSchema.uuid
-    }
-    rows.sort { a, b in
-      for position in positions {
-        let order = a[position].order(b[position], type: columns[position].type.key.type)
-        if order != 0 { return order < 0 }
-      }
-      return false
-    }
-    var text = TextTable(caption: "\(table.name) table", headings: columns.map(\.name))
-    for row in rows { text.append(zip(row, columns).map { .datum($0, $1.type) }) }
-    return text
+  var header: TableHeader { TableHeader(caption: "\(table.name) table", headings: columns.map(\.name)) }
+
+  /// Rows are sorted by the values of the columns, and by `_uuid` last.
+  var sortKeys: [Int] {
+    columns.indices.filter { columns[$0] !== ColumnSchema.uuid } + columns.indices.filter { columns[$0] === ColumnSchema.uuid }
   }
 
-  private func datum(_ row: JSONValue, _ column: ColumnSchema) throws -> Datum {
+  func cells(_ row: [Datum]) -> [Cell] { zip(row, columns).map { .datum($0, $1.type) } }
+
+  /// The values of a row that is given as JSON text.
+  func row(_ text: UnsafeRawBufferPointer) throws(ToolFailure) -> [Datum] {
+    let document: JSONDocument
+    do {
+      document = try JSONDocument.parse(text, anyValue: true)
+    } catch {
+      throw ToolFailure("\(table.name) table reply has a row that is not JSON: \(error)")
+    }
+    return try document.withRoot { (row) throws(ToolFailure) in
+      var values: [Datum] = []
+      values.reserveCapacity(columns.count)
+      for column in columns { values.append(try datum(row, column)) }
+      return values
+    }
+  }
+
+  private func datum(_ row: JSONValue, _ column: ColumnSchema) throws(ToolFailure) -> Datum {
     var name = column.name
     guard row.kind == .object, let value = name.withUTF8({ row.member($0) }) else {
       throw ToolFailure("\(table.name) table reply row lacks member \(column.name): \(row.text())")

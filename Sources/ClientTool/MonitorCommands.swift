@@ -17,7 +17,7 @@ func monitor(_ target: Target) async throws {
   let name = target.arguments[0]
   let session = MonitorSession(target, method: "monitor", schema: schema)
   if name == "ALL", schema.table(named: name) == nil {
-    session.captionsTables = true
+    session.captionsTables = schema.tables.count > 1
     for table in schema.tables { try session.add(table, columns, condition: nil) }
   } else {
     try session.add(try monitoredTable(schema, name, target, namesServer: true), columns, condition: nil)
@@ -40,7 +40,6 @@ func monitorSince(_ target: Target) async throws {
   var arguments = target.arguments[...]
   let last = arguments.count > 2 ? arguments.first.flatMap { UUID($0) } : nil
   if last != nil { arguments = arguments.dropFirst() }
-  guard arguments.count <= 3 else { throw ServerArguments.invalidSyntax(target.invocation.command) }
   let rest = Array(arguments)
   let schema = try await fetchSchema(target.connected, target.database)
   let table = try monitoredTable(schema, rest[1], target, namesServer: false)
@@ -169,7 +168,7 @@ final class MonitorSession {
           of: updates, isConditional: method != "monitor", isInitial: isInitial,
           caption: captionsTables ? table.schema.name : nil)
       else { continue }
-      text.timestamp = timestamp
+      text.header.timestamp = timestamp
       printer.print(text)
     }
   }

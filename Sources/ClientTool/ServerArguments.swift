@@ -46,10 +46,7 @@ enum ServerArguments {
     var rest = arguments[...]
     let server = takeServer(&rest, minimum: command.arguments.lowerBound) ?? defaultServer
     if case .nothing = command.needs {
-      // The server may not count among the arguments of the command.
-      guard (command.arguments.lowerBound...).contains(rest.count), rest.count == command.arguments.lowerBound else {
-        throw invalidSyntax(command)
-      }
+      guard command.arguments.contains(rest.count) else { throw invalidSyntax(command) }
       return Target(invocation: invocation, server: server, session: nil, database: "", arguments: Array(rest))
     }
     let remotes: Remotes
@@ -178,15 +175,31 @@ func transactionDatabase(_ transaction: JSONDocument) throws -> String {
 ///
 /// - Throws: what the user reads when the connection breaks or the server refuses.
 func call(_ session: ClientSession, _ method: String, _ params: [UInt8]) async throws -> JSONDocument {
-  let reply: ClientReply
   do {
-    reply = try await session.call(method, params)
-  } catch {
+    return try result(await session.call(method, params))
+  } catch let error as ClientError {
     throw ToolFailure("transaction failed (\(error))")
   }
+}
+
+/// A transaction of `select` operations whose rows are handed out one by one; see `ClientSession.select`.
+///
+/// - Returns: the results without their rows.
+/// - Throws: as `call`.
+func select(
+  _ session: ClientSession, _ params: [UInt8], row: @escaping @Sendable (Int, UnsafeRawBufferPointer) -> Void
+) async throws -> JSONDocument {
+  do {
+    return try result(await session.select(params, row: row))
+  } catch let error as ClientError {
+    throw ToolFailure("transaction failed (\(error))")
+  }
+}
+
+private func result(_ reply: ClientReply) throws(ToolFailure) -> JSONDocument {
   switch reply {
   case .result(let result): return result
-  case .error(let error): throw ToolFailure("transaction returned error: \(error.root.text())")
+  case .error(let error): throw ToolFailure("transaction returned error: \(error.withRoot { $0.text() })")
   }
 }
 

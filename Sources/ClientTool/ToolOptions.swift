@@ -16,6 +16,9 @@ final class ToolOptions {
     var isForced = false
     /// Whether to leave the terminal and listen for control commands.
     var detaches = false
+    /// How tables become as wide as the terminal, if there is one.
+    var fit = TerminalStyle.Fit.cut
+    var usesPager = true
   }
 
   var values = Values()
@@ -23,11 +26,15 @@ final class ToolOptions {
   private let tls = TLSOptions()
   private var timeoutSeconds: UInt32 = 0
 
+  /// In the order of the peer's table: a message about an ambiguous abbreviation names the options in it.
   var parser: OptionParser {
-    OptionParser(options: own + daemon.options + LogOptions.options + tls.options)
+    // The client never had an option for a peer's certificate authority.
+    let tlsOptions = tls.options.filter { $0.name != "peer-ca-cert" }
+    return OptionParser(
+      options: general + LogOptions.options + daemon.options + tlsOptions + output + terminal)
   }
 
-  private var own: [CommandLineOption] {
+  private var general: [CommandLineOption] {
     [
       CommandLineOption("help", letter: "h") {
         Output.write(Usage.text)
@@ -37,6 +44,24 @@ final class ToolOptions {
         Output.write(Program.versionText)
         Program.exit(EXIT_SUCCESS)
       },
+      CommandLineOption("timestamp") { [self] in values.table.hasTimestamps = true },
+      CommandLineOption("timeout", letter: "t") { [self] (text) throws(UsageError) in
+        // Blanks before the number are passed over, as strtol(3) does.
+        guard let seconds = UInt32(text.drop(while: \.isWhitespace)), seconds > 0 else {
+          throw UsageError("value \(text) on -t or --timeout is invalid")
+        }
+        timeoutSeconds = seconds
+      },
+      CommandLineOption("db-change-aware") { [self] in values.isChangeAware = true },
+      CommandLineOption("no-db-change-aware") { [self] in values.isChangeAware = false },
+      CommandLineOption("force") { [self] in values.isForced = true },
+      CommandLineOption("leader-only") { [self] in values.wantsLeader = true },
+      CommandLineOption("no-leader-only") { [self] in values.wantsLeader = false },
+    ]
+  }
+
+  private var output: [CommandLineOption] {
+    [
       CommandLineOption("format", letter: "f") { [self] (text) throws(UsageError) in
         guard let format = TableStyle.Format(rawValue: text) else { throw UsageError("unknown output format \"\(text)\"") }
         values.table.format = format
@@ -53,21 +78,23 @@ final class ToolOptions {
         values.table.hasHeadings = false
       },
       CommandLineOption("max-column-width") { [self] text in
-        // What is no positive number means no limit.
-        values.table.columnBytesMax = Int(text).flatMap { $0 > 0 ? $0 : nil }
+        // The number at the beginning of the text, as atoi(3) reads it; what is no positive number means no limit.
+        let limit = atoi(text)
+        values.table.columnBytesMax = limit > 0 ? Int(limit) : nil
       },
-      CommandLineOption("timestamp") { [self] in values.table.hasTimestamps = true },
-      CommandLineOption("db-change-aware") { [self] in values.isChangeAware = true },
-      CommandLineOption("no-db-change-aware") { [self] in values.isChangeAware = false },
-      CommandLineOption("leader-only") { [self] in values.wantsLeader = true },
-      CommandLineOption("no-leader-only") { [self] in values.wantsLeader = false },
-      CommandLineOption("force") { [self] in values.isForced = true },
-      CommandLineOption("timeout", letter: "t") { [self] (text) throws(UsageError) in
-        guard let seconds = UInt32(text), seconds > 0 else {
-          throw UsageError("value \(text) on -t or --timeout is invalid")
+    ]
+  }
+
+  /// For people. None of them begins as one of the others does, so that every abbreviation means what it always did.
+  private var terminal: [CommandLineOption] {
+    [
+      CommandLineOption("fit") { [self] (text) throws(UsageError) in
+        guard let fit = TerminalStyle.Fit(rawValue: text) else {
+          throw UsageError("unknown way to fit tables \"\(text)\", use cut, wrap or off")
         }
-        timeoutSeconds = seconds
+        values.fit = fit
       },
+      CommandLineOption("no-pager") { [self] in values.usesPager = false },
     ]
   }
 
@@ -80,6 +107,9 @@ final class ToolOptions {
         privateKey: tls.privateKey, certificate: tls.certificate, authority: tls.authority,
         bootstraps: tls.bootstrapsAuthority, peerAuthority: tls.peerAuthority, protocols: tls.protocols,
         ciphers: tls.ciphers, ciphersuites: tls.ciphersuites, serverName: tls.serverName))
+    if !values.detaches, Terminal.isCapable(STDOUT_FILENO) {
+      values.table.terminal = TerminalStyle(fit: values.fit, columns: Terminal.size(of: STDOUT_FILENO).columns)
+    }
     if timeoutSeconds == 0, let text = Paths.environment("OVS_CTL_TIMEOUT") {
       // As with other users of the variable, nonsense in it is ignored.
       timeoutSeconds = UInt32(text) ?? 0

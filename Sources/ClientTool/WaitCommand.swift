@@ -8,14 +8,18 @@ import JSON
 import Streams
 
 func wait(_ target: Target) async throws {
-  let (database, word) = (target.arguments[0], target.arguments[1])
+  let words = target.arguments.suffix(2)
+  guard let database = words.first, let word = words.last else { throw ServerArguments.invalidSyntax(target.invocation.command) }
   guard let state = DatabaseState(rawValue: word) else { throw ToolFailure("\(word): unknown state") }
+  // The first of three words is the server, whatever it looks like.
+  let server = target.arguments.count > 2 ? target.arguments[0] : target.server
   let remotes: Remotes
   do {
-    remotes = try Remotes(target.server)
+    remotes = try Remotes(server)
   } catch {
-    throw ToolFailure("failed to connect or listen to \"\(target.server)\" (\(error))")
+    throw ToolFailure("failed to connect or listen to \"\(server)\" (\(error))")
   }
+  guard !remotes.methods.isEmpty else { throw ToolFailure("\"\(server)\" names no server") }
   var backoff = Backoff()
   while true {
     let session = try await ClientSession.persistentlyOpen(

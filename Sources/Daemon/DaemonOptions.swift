@@ -17,13 +17,13 @@ package final class DaemonOptions {
     [
       CommandLineOption("detach") { [self] in detaches = true },
       CommandLineOption("monitor") { [self] in isMonitored = true },
-      CommandLineOption("no-chdir") { [self] in changesDirectory = false },
       CommandLineOption("pidfile", argument: .optional) { [self] path in
         pidFile = Paths.absolute(path ?? "\(Program.name).pid", in: Paths.runDirectory)
       },
       CommandLineOption("overwrite-pidfile") { [self] in overwritesPIDFile = true },
       // Confinement never applied to these programs: any path may be used.
       CommandLineOption("no-self-confinement") {},
+      CommandLineOption("no-chdir") { [self] in changesDirectory = false },
       CommandLineOption("user") { [self] (text) throws(UsageError) in user = try UserSwitch(parsing: text) },
     ]
   }

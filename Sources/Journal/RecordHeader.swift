@@ -166,17 +166,21 @@ struct RecordHeader {
   ///
   /// - Parameter data: One JSON object without the final newline.
   static func frame(_ data: UnsafeRawBufferPointer, kind: FileKind, into bytes: inout [UInt8]) {
-    var hash = Insecure.SHA1()
-    hash.update(bufferPointer: data)
-    withUnsafeBytes(of: UInt8(ascii: "\n")) { hash.update(bufferPointer: $0) }
+    var hasher = RecordHasher()
+    hasher.update(data)
+    bytes.append(contentsOf: hasher.header(kind: kind))
+    bytes.append(contentsOf: data)
+    bytes.append(UInt8(ascii: "\n"))
+  }
+
+  /// Appends the header of a record.
+  fileprivate static func append(_ digest: SHA1Digest, length: Int, kind: FileKind, to bytes: inout [UInt8]) {
     prefix.withUTF8Buffer { bytes.append(contentsOf: $0) }
     kind.magic.withUTF8Buffer { bytes.append(contentsOf: $0) }
     bytes.append(UInt8(ascii: " "))
-    appendDecimal(data.count + 1, to: &bytes)
+    appendDecimal(length, to: &bytes)
     bytes.append(UInt8(ascii: " "))
-    SHA1Digest(hash).write(to: &bytes)
-    bytes.append(UInt8(ascii: "\n"))
-    bytes.append(contentsOf: data)
+    digest.write(to: &bytes)
     bytes.append(UInt8(ascii: "\n"))
   }
 
@@ -188,5 +192,30 @@ struct RecordHeader {
       rest /= 10
     } while rest > 0
     bytes[start...].reverse()
+  }
+}
+
+/// Makes the header of a record whose data pass in pieces, because they are too many to be held: it stands before them, but can
+/// be written only when all of them are known.
+package struct RecordHasher {
+  private var hash = Insecure.SHA1()
+  private var count = 0
+
+  package init() {}
+
+  package mutating func update(_ data: UnsafeRawBufferPointer) {
+    hash.update(bufferPointer: data)
+    count += data.count
+  }
+
+  /// The header of a standalone database's record with the data so far and the final newline, which is for the caller to write.
+  package func header() -> [UInt8] { header(kind: .standalone) }
+
+  func header(kind: FileKind) -> [UInt8] {
+    var whole = hash
+    withUnsafeBytes(of: UInt8(ascii: "\n")) { whole.update(bufferPointer: $0) }
+    var bytes: [UInt8] = []
+    RecordHeader.append(SHA1Digest(whole), length: count + 1, kind: kind, to: &bytes)
+    return bytes
   }
 }

@@ -73,10 +73,11 @@ import Testing
   private func csv(_ updates: String, isConditional: Bool = false, isInitial: Bool = false) throws -> String? {
     let document = try JSONDocument.parse(updates)
     var style = TableStyle()
+    style.format = .csv
     style.hasHeadings = false
     return try monitored(["name,n,o"]).text(
       of: document.root, isConditional: isConditional, isInitial: isInitial, caption: nil
-    )?.csvText(style)
+    ).map { String(decoding: $0.bytes(style), as: UTF8.self) }
   }
 
   @Test func plainUpdatesShowOldAndNew() throws {

@@ -82,6 +82,9 @@ int posix_shim_pipe(int *read_end, int *write_end);
 /// Starts `/bin/sh -c command` with SIGPIPE at its default. Returns 0, or an errno value.
 int posix_shim_spawn_shell(const char *command, pid_t *child);
 
+/// The same with another standard input; -1: ours.
+int posix_shim_spawn_shell_reading(const char *command, int input, pid_t *child);
+
 /// fcntl(2) F_SETFL O_NONBLOCK added to the flags, F_SETFD FD_CLOEXEC. Return 0, or an errno value.
 int posix_shim_set_nonblocking(int descriptor);
 int posix_shim_set_close_on_exec(int descriptor);
