@@ -6,7 +6,8 @@ set -euo pipefail
 
 need_swift
 need_packages libjansson-dev pkg-config python3 python3-pip strace \
-  openvswitch-switch openvswitch-common ovn-common ovn-central
+  openvswitch-switch openvswitch-common ovn-common ovn-central \
+  pandoc mandoc man-db zsh
 # The services that the packages may have started are not ours to test against, and not to be disturbed by.
 for module in ovs ovsdbapp; do
   python3 -c "import $module" 2>/dev/null || python3 -m pip install --quiet --break-system-packages "$module" 2>/dev/null \

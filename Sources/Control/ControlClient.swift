@@ -30,6 +30,15 @@ package enum ControlAnswer: Equatable, Sendable {
   /// A value that is no string, as it came: compact JSON with sorted keys; and indented.
   case value(compact: String, pretty: String, isObject: Bool)
   case error(String)
+
+  /// A text as servers wrap it whose output is JSON: `{"reply":TEXT,"reply-format":"plain"}`.
+  package static func wrapping(_ text: String) -> ControlAnswer {
+    var reply = ByteWriter()
+    reply.appendQuoted(text)
+    return .value(
+      compact: "{\"reply\":\(reply.string),\"reply-format\":\"plain\"}",
+      pretty: "{\n  \"reply\": \(reply.string),\n  \"reply-format\": \"plain\"}", isObject: true)
+  }
 }
 
 package struct ControlClient: ~Copyable {

@@ -67,7 +67,11 @@ package enum DatabaseTool {
     case .command: return words
     case .help: Program.writeOutput(ToolUsage.text)
     case .version: Program.writeOutput(Program.versionText)
-    case .listing: Program.writeOutput(OptionParser(options: table).listing)
+    case .listing:
+      // The peer's help speaks of these options, its list and its parser do not know them: here they work, and the list stays.
+      let logging = LogOptions.options.compactMap(\.name).filter { $0 != "verbose" }
+      let listed = table.filter { option in !logging.contains { $0 == option.name } }
+      Program.writeOutput(OptionParser(options: listed).listing)
     }
     return nil
   }
@@ -110,7 +114,7 @@ private final class ParsedOptions {
         options.clusterID = text
       },
       CommandLineOption("election-timer") { [self] in options.electionTimerMilliseconds = $0 },
-    ] + LogOptions.options.filter { $0.name == "verbose" } + [
+    ] + LogOptions.options + [
       CommandLineOption("help", letter: "h") { [self] in ask(.help) },
       CommandLineOption("option", letter: "o") { [self] in ask(.listing) },
       CommandLineOption("version", letter: "V") { [self] in ask(.version) },

@@ -13,7 +13,7 @@ enum ToolUsage {
     The default DB is \(ToolDefaults.database).
     The default SCHEMA is \(ToolDefaults.schema).
 
-    """ + LogOptions.usage + otherOptions
+    """ + LogOptions.usage + otherOptions + moreCommands
   }
 
   private static let commands = """
@@ -42,6 +42,18 @@ enum ToolUsage {
           standalone DB when cluster is down and cannot be
             revived
       [-m]... show-log [DB]   print DB's log entries
+    """
+
+  /// Commands that the list above leaves out, the peer's and ours.
+  private static let moreCommands = """
+
+    More commands:
+      needs-conversion [DB [SCHEMA]]  tell whether DB has another schema
+      check [DB]              look for damage in DB
+      salvage DB DST [SCHEMA] copy what is good of damaged DB into DST
+      check-cluster DB...     look for contradictions of a cluster's logs
+      list-commands           list commands and their arguments
+
     """
 
   private static let otherOptions = """

@@ -50,7 +50,7 @@ private func usage() -> String {
     -h, --help         print this helpful information
     -V, --version      display \(Program.name) version information
 
-  """
+  """ + LogOptions.usage
 }
 
 private func parseArguments() -> Invocation {
@@ -150,6 +150,15 @@ private func call(
   }
 }
 
+/// Asks for results as JSON. A daemon that does not know of it is told of: its texts are then wrapped here, as it would.
+private func hasJSONOutput(_ client: inout ControlClient, _ target: String, _ path: String) -> Bool {
+  guard case .error(let text) = call(&client, target, path, "set-options", ["--format", "json"]) else { return true }
+  guard text.contains("is not a valid command") else { failAsTarget(target, text) }
+  Program.writeError(
+    "\(Program.name): \(target): the target has no JSON output (Open vSwitch 3.4 and later have); showing its text as JSON\n")
+  return false
+}
+
 private func run(_ invocation: Invocation) -> Never {
   let target = invocation.target ?? "ovs-vswitchd"
   do throws(UsageError) {
@@ -160,10 +169,10 @@ private func run(_ invocation: Invocation) -> Never {
   TimeLimit.start(seconds: invocation.timeoutSeconds)
   let path = socketPath(of: target)
   var client = connect(to: path)
-  if invocation.format == .json {
-    if case .error(let text) = call(&client, target, path, "set-options", ["--format", "json"]) { failAsTarget(target, text) }
-  }
-  switch (call(&client, target, path, invocation.command, invocation.arguments), invocation.format) {
+  let isWrapping = invocation.format == .json && !hasJSONOutput(&client, target, path)
+  var answer = call(&client, target, path, invocation.command, invocation.arguments)
+  if isWrapping, case .text(let text) = answer { answer = .wrapping(text) }
+  switch (answer, invocation.format) {
   case (.error(let text), _):
     failAsTarget(target, text)
   case (.text(let text), .text):

@@ -86,6 +86,8 @@ struct ToolResult: Equatable {
   /// Without what differs from run to run: the time of log lines.
   var comparable: ToolResult {
     var result = self
+    // What the peer's help does not have stands at its end.
+    if let more = output.range(of: "\nMore commands:\n") { result.output = String(output[..<more.lowerBound]) }
     let lines = errors.split(separator: "\n", omittingEmptySubsequences: false).map { line in
       line.firstIndex(of: "|").map { line.hasPrefix("20") ? "TIME" + line[$0...] : String(line) } ?? String(line)
     }
