@@ -110,7 +110,7 @@ import Testing
     let version = try succeed(Side.peer.tool("ovs-appctl"), target + ["version"], in: server.directory).dropLast()
     let wrapped = try run(tool, target + ["-f", "json", "version"], in: server.directory)
     #expect(wrapped.status == 0)
-    #expect(wrapped.standardOutput == #"{"reply":"\#(version)","reply-format":"plain"}"# + "\n")
+    #expect(wrapped.standardOutput == #"{"reply":"\#(version)\n","reply-format":"plain"}"# + "\n")
     #expect(wrapped.standardError == note)
     #expect(
       try run(tool, target + ["-f", "json", "--pretty", "vlog/reopen"], in: server.directory).standardOutput

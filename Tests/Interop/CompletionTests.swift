@@ -37,13 +37,13 @@ import Testing
       {"name":"Sample","tables":{"Left":{"columns":{"name":{"type":"string"},"count":{"type":"integer"}}},"Right":{"columns":{"x":{"type":"real"}}}}}
       """
     let directory = try RunDirectory()
+    try write(schema, to: directory.path("other.ovsschema"))
     let server = try DatabaseServer(
-      .ours, [DatabaseSource(fileName: "sample.db", schemaPath: nil, schemaText: schema)],
+      .ours, [.schema(path: directory.path("other.ovsschema"), file: "sample.db")],
       options: ["--pidfile=\(directory.path("ovsdb-server.pid"))"], directory: directory)
     // The server's control socket has a name of its own here; a daemon's is found by its pid file.
     try FileManager.default.createSymbolicLink(
       atPath: directory.path("ovsdb-server.\(server.pid).ctl"), withDestinationPath: server.controlSocket)
-    try write(schema, to: directory.path("other.ovsschema"))
     let programs = (Side.ours.tool("ovsdb-tool") as NSString).deletingLastPathComponent
     let search = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     let expand = { (line: String) in line.replacing("DIR", with: directory.path) }
