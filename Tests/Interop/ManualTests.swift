@@ -47,9 +47,29 @@ import Testing
     let text = try page.text()
     let options = text.components(separatedBy: "\n# OPTIONS\n").last?.components(separatedBy: "\n# FILES\n").first ?? ""
     for line in options.split(separator: "\n") where line.hasPrefix("**-") { described.formUnion(Self.options(in: String(line))) }
-    // Help has no line for these: the peer's is the same.
-    let unlisted: Set<String> = ["-o", "--option", "-e", "--execute"]
-    #expect(described.subtracting(unlisted).sorted() == offered.subtracting(unlisted).sorted())
+    #expect(offered.subtracting(described).sorted() == [], "in --help, not in the page")
+    // Help has no lines for these.
+    let unlisted: Set<String> = [
+      "-o", "--option", "-e", "--execute", "--peer-ca-cert", "--ssl-ciphersuites", "--ssl-server-name", "--no-self-confinement",
+    ]
+    #expect(described.subtracting(offered).subtracting(unlisted).sorted() == [], "in the page, not in --help")
+    for option in described {
+      let result = try run(Side.ours.tool(page.program), [option, "--version"], in: directory)
+      let isUnknown = result.standardError.contains("unrecognized option") || result.standardError.contains("invalid option")
+      #expect(!isUnknown, "\(page.program) \(option): \(result)")
+    }
+  }
+
+  @Test func everyControlCommandOfTheServerIsInAPage() throws {
+    let server = try DatabaseServer(.ours, [], options: ["--no-dbs"])
+    let list = try succeed(
+      Side.ours.tool("ovs-appctl"), ["-t", server.controlSocket, "list-commands"], in: server.directory)
+    let pages = try Page(program: "ovsdb-server", section: 1).text() + Page(program: "ovs-appctl", section: 8).text()
+    let described = Set(pages.matches(of: #/\*\*([a-z-]+(?:\/[a-z-]+)?)/#).map { String($0.output.1) })
+    for line in list.split(separator: "\n").dropFirst() {
+      let command = String(line.split(separator: " ").first ?? "")
+      #expect(described.contains(command), "\(command)")
+    }
   }
 
   private static func options(in text: String) -> Set<String> {
