@@ -7,8 +7,22 @@ import Glibc
 import Synchronization
 
 package enum Cleanup {
+  /// Which file had a path when it was registered.
+  private struct Mark: Equatable {
+    let device: dev_t
+    let inode: ino_t
+
+    init?(_ path: String) {
+      var status = stat()
+      guard lstat(path, &status) == 0 else { return nil }
+      (device, inode) = (status.st_dev, status.st_ino)
+    }
+  }
+
   private struct State {
     var paths: Set<String> = []
+    /// Sockets, which other processes may have replaced by their own.
+    var sockets: [String: Mark] = [:]
     var actions: [@Sendable () -> Void] = []
     /// The process that registered; a child that came out of fork(2) must not remove its parent's files.
     var process = getpid()
@@ -26,9 +40,20 @@ package enum Cleanup {
     }
   }
 
+  /// The socket's file will be removed at the end, if it still is that socket.
+  package static func register(socket path: String) {
+    state.withLock { state in
+      own(&state)
+      state.sockets[path] = Mark(path)
+    }
+  }
+
   /// The file is no longer ours to remove.
   package static func unregister(_ path: String) {
-    state.withLock { _ = $0.paths.remove(path) }
+    state.withLock {
+      $0.paths.remove(path)
+      $0.sockets[path] = nil
+    }
   }
 
   /// Removes a registered file now.
@@ -61,5 +86,6 @@ package enum Cleanup {
     for action in work.actions { action() }
     // What cannot be removed was removed by somebody else, or stays: this is the end either way.
     for path in work.paths { unlink(path) }
+    for (path, mark) in work.sockets where Mark(path) == mark { unlink(path) }
   }
 }

@@ -60,7 +60,9 @@ package final class Daemonizer {
       if options.changesDirectory { _ = chdir("/") }
     }
     notifyParent()
-    ReadinessNotice.ready()
+    // Who detaches is not whom the manager started; it is to follow the watcher, if there is one, and else us. Without detaching it
+    // follows the right one already.
+    ReadinessNotice.ready(mainProcess: options.detaches ? (options.isMonitored ? getppid() : getpid()) : nil)
   }
 
   // MARK: Forking

@@ -97,11 +97,21 @@ package enum Clock {
   /// Since 1970, UTC.
   package static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) }
 
+  package static func monotonicMicroseconds() -> Int64 {
+    let time = now(CLOCK_MONOTONIC)
+    return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+  }
+
   private static func read(_ clock: clockid_t) -> Int64 {
+    let time = now(clock)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
+  private static func now(_ clock: clockid_t) -> timespec {
     var time = timespec()
     // Cannot fail for these two clocks; zero would only make a time stamp wrong.
     _ = clock_gettime(clock, &time)
-    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    return time
   }
 }
 

@@ -6,15 +6,33 @@
 import Glibc
 
 package enum ReadinessNotice {
-  /// Everything is open: `READY=1`, with our process id, since the manager started our parent when we detach.
-  package static func ready() { send("READY=1\nMAINPID=\(getpid())\n") }
+  /// Everything is open: `READY=1`.
+  ///
+  /// - Parameter mainProcess: The process to follow from now on, when it is not the one that was started.
+  package static func ready(mainProcess: pid_t? = nil) {
+    send("READY=1\n" + (mainProcess.map { "MAINPID=\($0)\n" } ?? ""), mayWait: true)
+  }
+
+  /// What the program is doing, in a line for people.
+  package static func status(_ text: String) { send("STATUS=\(text)\n") }
+
+  /// Configuration is being read again. The time lets the manager tell this from a notice that was under way before.
+  package static func reloading() {
+    send("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonicMicroseconds())\n")
+  }
+
+  /// `reloading` is over.
+  package static func reloaded() { send("READY=1\n") }
 
   /// The orderly end has begun.
   package static func stopping() { send("STOPPING=1\n") }
 
   /// - Returns: Whether somebody was there to be told. A failure is logged and changes nothing else: the manager has its
   ///   own time limit.
-  @discardableResult package static func send(_ text: String) -> Bool {
+  ///
+  /// - Parameter mayWait: Wait until a manager that is behind takes it. Else it is lost then, which an event loop can bear and a pause
+  ///   it cannot.
+  @discardableResult package static func send(_ text: String, mayWait: Bool = false) -> Bool {
     guard let name = Paths.environment("NOTIFY_SOCKET") else { return false }
     guard name.hasPrefix("/") || name.hasPrefix("@") else {
       LogModule("daemon_unix").warn("NOTIFY_SOCKET \"\(name)\" is no path and no abstract name")
@@ -38,7 +56,7 @@ package enum ReadinessNotice {
     let sent = text.withUTF8 { bytes in
       withUnsafePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          sendto(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), $0, length)
+          sendto(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL) | (mayWait ? 0 : Int32(MSG_DONTWAIT)), $0, length)
         }
       }
     }

@@ -30,6 +30,9 @@ extension RPCConnection {
     }
   }
 
+  /// Whether the peer was silent for so long that it was asked, and has not answered yet.
+  package var isAwaitingProbe: Bool { probe.isAsked }
+
   /// Any byte counts.
   func noteLife() {
     guard probe.interval > .zero else { return }

@@ -59,4 +59,11 @@ struct Locks {
     }
     return (owned.sorted(), awaited.sorted())
   }
+
+  /// The names that sessions of a remote own and wait for, sorted.
+  func names(of remote: Remote) -> (owned: [String], awaited: [String]) {
+    let owned = queues.filter { $0.value.first?.session.remote === remote }.keys.sorted()
+    let awaited = queues.filter { $0.value.dropFirst().contains { $0.session.remote === remote } }.keys.sorted()
+    return (owned, awaited)
+  }
 }

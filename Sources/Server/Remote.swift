@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One remote at work: it listens or dials, and has the sessions that came of it. Which remotes there are is the business of
-// RemoteManager.swift.
+// RemoteManager.swift; what is told of one stands in Remote+Status.swift.
 
+import Client
 import Daemon
 import JSONRPC
 import Logging
@@ -11,13 +12,12 @@ import Streams
 
 /// A remote.
 final class Remote {
-  /// The state of an active remote, in the words of the status column.
+  /// What an active remote does, in the words of the status column.
   enum State: String {
     case backoff = "BACKOFF"
     case connecting = "CONNECTING"
     case active = "ACTIVE"
     case idle = "IDLE"
-    case reconnect = "RECONNECT"
   }
 
   let method: ConnectionMethod
@@ -28,7 +28,7 @@ final class Remote {
   private var listener: Listener?
   private var isRemoved = false
   private var retry: Scheduled<Void>?
-  private var backoffMilliseconds: Int64 = 0
+  private var backoff: Backoff
   private(set) var state = State.backoff
   private(set) var lastError: String?
   private(set) var lastConnected: NIODeadline?
@@ -42,14 +42,19 @@ final class Remote {
     self.method = method
     self.options = options
     self.server = server
+    backoff = Backoff(limitMilliseconds: options.maxBackoffMilliseconds)
   }
 
   var boundPort: UInt16? { listener?.boundPort }
 
   var isListening: Bool { listener != nil }
 
-  func start() {
-    if method.isPassive { listen() } else { connect() }
+  /// - Parameter mayBlock: nobody is served yet, so that the host's name may be looked up at once.
+  func start(mayBlock: Bool) {
+    if !method.isPassive { return connect() }
+    if case .malformed = method.kind { return refuseToListen() }
+    if !mayBlock, method.listensOnHostName { return listenWhenLookedUp() }
+    listen(method)
   }
 
   /// Stops for good and closes the sessions.
@@ -57,20 +62,31 @@ final class Remote {
     guard !isRemoved else { return }
     isRemoved = true
     retry?.cancel()
-    if let path = listener?.socketPath { Cleanup.unregister(path) }
-    listener?.close()
+    if let listener {
+      if let path = listener.socketPath, listener.ownsSocketFile { Cleanup.unregister(path) }
+      listener.close()
+    } else if let number = method.inheritedNumber {
+      InheritedDescriptors.shared.close(number)
+    }
     listener = nil
+    closeSessions()
+  }
+
+  private func closeSessions() {
     for session in sessions.values { session.close() }
   }
 
-  /// Takes over changed options.
-  ///
-  /// - Returns: false when that takes a new remote: what a session may do, or its socket's marking, is settled when it begins.
-  func apply(_ new: RemoteOptions) -> Bool {
-    guard new.dscp == options.dscp, new.isReadOnly == options.isReadOnly, new.role == options.role else { return false }
+  /// Takes over changed options. The listener goes on in any case: nobody who connects meanwhile is refused. Sessions are closed when what
+  /// they may do, or how their traffic is marked, is another: that was settled when they began.
+  func apply(_ new: RemoteOptions) {
+    let old = options
+    guard new != old else { return }
     options = new
+    backoff.limitMilliseconds = new.maxBackoffMilliseconds
+    if new.dscp != old.dscp { listener?.setDSCP(new.dscp) }
+    if new.dscp != old.dscp || new.isReadOnly != old.isReadOnly || new.role != old.role { closeSessions() }
     for session in sessions.values { session.connection.probeIntervalMilliseconds = probeMilliseconds }
-    return true
+    if retry != nil, !method.isPassive, new.maxBackoffMilliseconds < old.maxBackoffMilliseconds { scheduleConnect() }
   }
 
   private var probeMilliseconds: Int64 {
@@ -80,26 +96,59 @@ final class Remote {
 
   // MARK: - Listening
 
-  private func listen() {
+  /// Looks the host up on a thread of its own, then listens.
+  private func listenWhenLookedUp() {
+    let method = method
+    server.inBackground({ method.withHostLookedUp() }, then: { [weak self] method in self?.listen(method) })
+  }
+
+  /// - Parameter method: ours, perhaps with an address in the place of a name.
+  private func listen(_ method: ConnectionMethod) {
     guard !isRemoved else { return }
+    retry = nil
     let bound = NIOLoopBound(self, eventLoop: server.eventLoop)
+    var details: [(Logger, String)] = []
     do {
-      listener = try Listener.open(method, group: server.group, rundir: server.rundir, dscp: options.dscp) { accepted in
+      listener = try Listener.open(
+        method, group: server.group, rundir: server.rundir, dscp: options.dscp, report: { details.append(($0, $1)) }
+      ) { accepted in
         try bound.value.accept(accepted.channel, name: accepted.name)
       }
-      if let path = listener?.socketPath { Cleanup.register(path) }
+      if let path = listener?.socketPath { Cleanup.register(socket: path) }
       lastError = nil
     } catch {
       let text = "\(error)"
-      if lastError != text { log.warning("\(method.name): listen failed: \(text)") }
+      if lastError != text {
+        // What is tried every few seconds is told once.
+        for (logger, detail) in details { logger.error("\(detail)") }
+        Logger(label: "ovsdb_jsonrpc_server").error("\(method.name): listen failed: \(text)")
+      }
       lastError = text
-      retry = server.eventLoop.assumeIsolated().scheduleTask(in: Self.listenRetry) { [weak self] in self?.listen() }
+      retry = server.eventLoop.assumeIsolated().scheduleTask(in: Self.listenRetry) { [weak self] in
+        guard let self else { return }
+        if self.method.listensOnHostName { listenWhenLookedUp() } else { listen(self.method) }
+      }
     }
+  }
+
+  /// A name that makes no sense today makes none tomorrow: it is told once.
+  private func refuseToListen() {
+    guard case .malformed(_, let module, let message, let errnoCode) = method.kind else { return }
+    let text = errnoText(errnoCode)
+    Logger(label: module.label).error("\(message)")
+    if method.inheritedNumber == nil, module == .streamFD {
+      Logger(label: "ovsdb_jsonrpc_server").error("\(method.name): listen failed: \(text)")
+    } else {
+      log.info("\(method.name): listening...")
+      log.info("\(method.name): listen attempt failed (\(text))")
+    }
+    lastError = text
   }
 
   private func accept(_ channel: any Channel, name: String) throws {
     guard !isRemoved else { throw ChannelError.ioOnClosedChannel }
     let connection = RPCConnection(name: name, messageBytesMax: server.limits.messageBytesMax)
+    connection.announcesClosing = !method.isPassive
     let session = Session(connection: connection, server: server, remote: self, isReadOnly: options.isReadOnly)
     // The channel keeps the connection, the server the session.
     connection.owner = session
@@ -113,32 +162,40 @@ final class Remote {
     sessions[ObjectIdentifier(session)] = nil
     guard !method.isPassive else { return }
     lastDisconnected = .now()
-    state = .backoff
+    // A connection that falls at once is as good as none: only one that stood begins anew with short pauses.
+    if let lastConnected, .now() - lastConnected > .milliseconds(options.maxBackoffMilliseconds) { backoff.succeeded() }
     if !isRemoved { scheduleConnect() }
   }
 
   // MARK: - Connecting
 
   private func connect() {
+    retry = nil
     guard !isRemoved, sessions.isEmpty else { return }
     state = .connecting
-    log.info("\(method.name): connecting...")
+    if backoff.isAnnounced { log.info("\(method.name): connecting...") }
     let bound = NIOLoopBound(self, eventLoop: server.eventLoop)
     let name = method.name
     // The session is made when there is a connection: a host may have several addresses, each tried in turn.
     dial(method, on: server.eventLoop, rundir: server.rundir, dscp: options.dscp) { _ in }.flatMapThrowing { channel in
-      try bound.value.accept(channel, name: name)
+      do {
+        try bound.value.accept(channel, name: name)
+      } catch {
+        // Removed meanwhile.
+        channel.close(promise: nil)
+        throw error
+      }
     }.assumeIsolated().whenComplete { [self] result in
       switch result {
       case .success:
         state = .active
         lastError = nil
         lastConnected = .now()
-        backoffMilliseconds = 0
         log.info("\(method.name): connected")
       case .failure(let error):
+        guard !isRemoved else { return }
         lastError = "\(error)"
-        log.info("\(method.name): connection attempt failed (\(error))")
+        if backoff.isAnnounced { log.info("\(method.name): connection attempt failed (\(error))") }
         scheduleConnect()
       }
     }
@@ -147,41 +204,12 @@ final class Remote {
   /// Waits 1, 2, 4, 8 seconds and so on, up to the configured limit.
   private func scheduleConnect() {
     state = .backoff
+    let pause = backoff.failed()
+    if let announcement = pause.announcement { log.info("\(method.name): \(announcement)") }
     let limit = max(options.maxBackoffMilliseconds, RemoteOptions.backoffMillisecondsMin)
-    backoffMilliseconds = min(limit, max(RemoteOptions.backoffMillisecondsMin, 2 * backoffMilliseconds))
     retry?.cancel()
-    retry = server.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(backoffMilliseconds)) { [weak self] in
+    retry = server.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(min(pause.milliseconds, limit))) { [weak self] in
       self?.connect()
     }
-  }
-
-  // MARK: - Status
-
-  /// The `status` column of a row that configures this remote.
-  func status() -> [(String, String)] {
-    var status: [(String, String)] = []
-    if method.isPassive {
-      if let port = boundPort { status.append(("bound_port", "\(port)")) }
-    } else {
-      status.append(("state", (sessions.isEmpty ? state : .active).rawValue))
-    }
-    if let lastError { status.append(("last_error", lastError)) }
-    let isPassive = method.isPassive
-    status.append(("sec_since_connect", isPassive ? "0" : Self.seconds(since: lastConnected)))
-    status.append(("sec_since_disconnect", isPassive ? "0" : Self.seconds(since: lastDisconnected)))
-    if sessions.count > 1 { status.append(("n_connections", "\(sessions.count)")) }
-    // Locks are those of one session; the peer tells those of any one.
-    if let session = sessions.values.first {
-      let names = server.locks.names(of: session)
-      for (key, list) in [
-        ("locks_held", names.owned), ("locks_waiting", names.awaited), ("locks_lost", session.locksLost.sorted()),
-      ] where !list.isEmpty { status.append((key, list.joined(separator: " "))) }
-    }
-    return status
-  }
-
-  private static func seconds(since moment: NIODeadline?) -> String {
-    guard let moment else { return "0" }
-    return "\((NIODeadline.now() - moment).nanoseconds / 1_000_000_000)"
   }
 }

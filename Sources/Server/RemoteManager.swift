@@ -23,6 +23,10 @@ final class RemoteManager {
   private var isReconcileScheduled = false
   /// What was last said about rows that cannot be used, so that it is said once.
   private var lastWarnings: Set<String> = []
+  /// What the process was started with.
+  private var inherited: InheritedRemotes?
+  /// Nobody is served yet, so that names may be looked up at once.
+  private var isStarting = true
   private let log = Logger(label: "ovsdb_server")
 
   /// How often status is written back into rows that configure remotes.
@@ -64,10 +68,26 @@ final class RemoteManager {
     reconcile()
   }
 
-  /// Starts writing status back.
+  /// Serves the sockets that were passed and that no remote names. They are as fixed as remotes of the command line.
+  func serve(_ inherited: InheritedRemotes) throws {
+    self.inherited = inherited
+    for name in inherited.unnamed { try add(name, origin: .commandLine) }
+  }
+
+  /// What a service manager passed and who serves it, for `ovsdb-server/list-fds`.
+  var inheritedTable: String {
+    inherited?.table { number in remotes.first { $0.value.isListening && $0.value.method.inheritedNumber == number }?.key } ?? ""
+  }
+
+  /// Begins to serve: from now on nothing may block. Starts writing status back.
   func run() {
+    isStarting = false
+    keepStatus()
+  }
+
+  private func keepStatus() {
     writeStatus()
-    server.after(Self.statusInterval) { [self] in run() }
+    server.after(Self.statusInterval) { [self] in keepStatus() }
   }
 
   func closeAll() {
@@ -94,12 +114,12 @@ final class RemoteManager {
     for (name, remote) in remotes where wanted[name] == nil { drop(name, remote) }
     for (name, (method, options)) in wanted {
       if let remote = remotes[name] {
-        if remote.apply(options) { continue }
-        drop(name, remote)
+        remote.apply(options)
+        continue
       }
       let remote = Remote(method: method, options: options, server: server)
       remotes[name] = remote
-      remote.start()
+      remote.start(mayBlock: isStarting)
     }
     server.scheduleClosing()
   }

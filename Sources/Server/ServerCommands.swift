@@ -37,6 +37,9 @@ extension Server {
     }
     add("reload") { (server, _) throws(ControlError) in
       guard server.configuration != nil else { throw ControlError("Configuration file was not specified on command line") }
+      ReadinessNotice.reloading()
+      // Whatever came of it, the server goes on.
+      defer { ReadinessNotice.reloaded() }
       do throws(ServerConfiguration.Failure) {
         try server.loadConfiguration()
       } catch {
@@ -56,6 +59,7 @@ extension Server {
       guard server.remotes.remove(arguments[0]) else { throw ControlError("no such remote") }
       return ""
     }
+    add("list-fds") { (server, _) throws(ControlError) in server.remotes.inheritedTable }
     add("list-remotes") { (server, _) throws(ControlError) in server.remotes.names.map { "\($0)\n" }.joined() }
     addConfiguring("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
       do throws(OVSDBError) {

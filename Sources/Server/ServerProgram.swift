@@ -21,6 +21,8 @@ private struct Arguments {
   var controlSocket: String?
   /// Absolute; nil: none.
   var configurationFile: String?
+  /// Serve sockets that a service manager passed and that no remote names.
+  var servesPassedSockets = true
   var storage = StorageOptions()
   var source: String?
   var excluded = ""
@@ -38,6 +40,14 @@ package enum ServerProgram {
     VlogHandler.bootstrap()
     let daemonOptions = DaemonOptions()
     let arguments = parse(daemonOptions)
+    let inherited: InheritedRemotes
+    do throws(ConfigurationError) {
+      inherited = try InheritedRemotes.take(
+        remotes: arguments.remotes, servesUnnamed: arguments.servesPassedSockets, detaches: daemonOptions.detaches)
+    } catch {
+      Program.fail(error.description)
+    }
+    let watchdog = Watchdog.take()
     let daemonizer = Daemonizer(options: daemonOptions)
     do throws(UsageError) {
       try daemonizer.start()
@@ -52,7 +62,8 @@ package enum ServerProgram {
     do {
       try loop.submit {
         let server = Server(group: group, threads: threads, rundir: Paths.runDirectory, storageOptions: arguments.storage)
-        try start(server, arguments)
+        try start(server, arguments, inherited)
+        ServiceNotices.start(server, watchdog)
       }.wait()
     } catch {
       Program.fail("\(error)")
@@ -64,7 +75,7 @@ package enum ServerProgram {
   }
 
   /// Opens databases and remotes. The server lives as long as the process.
-  private static func start(_ server: Server, _ arguments: Arguments) throws {
+  private static func start(_ server: Server, _ arguments: Arguments, _ inherited: InheritedRemotes) throws {
     running = server
     try server.makeServerDatabase()
     for path in arguments.databases {
@@ -79,6 +90,7 @@ package enum ServerProgram {
     if !followsDatabase { _ = try TLSColumns(arguments.tls, of: server) }
     if let path = arguments.configurationFile { try server.configure(from: path) }
     if followsDatabase { server.tlsColumns = try TLSColumns(arguments.tls, of: server) }
+    try server.remotes.serve(inherited)
     for remote in arguments.remotes { try server.remotes.add(remote, origin: .commandLine) }
     server.remotes.run()
     try startReplication(server, arguments)
@@ -125,6 +137,7 @@ package enum ServerProgram {
     let own: [CommandLineOption] = [
       CommandLineOption("remote", value: { arguments.remotes.append($0) }),
       CommandLineOption("unixctl", value: { arguments.controlSocket = $0 }),
+      CommandLineOption("no-socket-activation", flag: { arguments.servesPassedSockets = false }),
       CommandLineOption("no-dbs", flag: { arguments.opensNoDatabase = true }),
       CommandLineOption("run", value: { arguments.runCommand = $0 }),
       CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
@@ -178,9 +191,10 @@ package enum ServerProgram {
 
       JSON-RPC options (may be specified any number of times):
         --remote=REMOTE         connect or listen to REMOTE
-      REMOTE is punix:FILE, ptcp:[PORT][:HOST], pssl:[PORT][:HOST], pfd:FD
-      (listen) or unix:FILE, tcp:HOST[:PORT], ssl:HOST[:PORT] (connect), or
-      db:DB,TABLE,COLUMN
+        --no-socket-activation  close passed sockets that no REMOTE names
+      REMOTE is punix:FILE, ptcp:[PORT][:HOST], pssl:[PORT][:HOST], pfd:FD or
+      pfd:NAME (listen) or unix:FILE, tcp:HOST[:PORT], ssl:HOST[:PORT] (connect),
+      or db:DB,TABLE,COLUMN
       \(TLSOptions.usage)
 
       Syncing options:

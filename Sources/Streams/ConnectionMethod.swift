@@ -6,7 +6,7 @@ import Glibc
 
 /// A remote as it was named, parsed.
 ///
-/// Shape: `punix:FILE`, `ptcp:[PORT][:HOST]`, `pssl:[PORT][:HOST]`, `pfd:FD` listen; `unix:FILE`, `tcp:HOST[:PORT]`,
+/// Shape: `punix:FILE`, `ptcp:[PORT][:HOST]`, `pssl:[PORT][:HOST]`, `pfd:FD`, `pfd:NAME` listen; `unix:FILE`, `tcp:HOST[:PORT]`,
 /// `ssl:HOST[:PORT]` connect. Anything else is an active method whose attempts fail: a configuration with a mistyped
 /// remote keeps its other remotes, and the mistake stands in the log of each attempt.
 ///
@@ -21,6 +21,8 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
     case ptcp(InternetAddress)
     case pssl(InternetAddress)
     case pfd(descriptor: CInt)
+    /// A descriptor that a service manager passed under this name.
+    case pfdNamed(String)
     case unix(path: String)
     case tcp(InternetAddress)
     case ssl(InternetAddress)
@@ -62,7 +64,7 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
   /// Whether the method waits for others to connect.
   package var isPassive: Bool {
     switch kind {
-    case .punix, .ptcp, .pssl, .pfd: true
+    case .punix, .ptcp, .pssl, .pfd, .pfdNamed: true
     case .unix, .tcp, .ssl, .unknown: false
     case .malformed(let isPassive, _, _, _): isPassive
     }
@@ -81,7 +83,35 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
   package var defaultProbeIntervalMilliseconds: Int64 {
     switch kind {
     case .ptcp, .pssl, .tcp, .ssl: 5000
-    case .punix, .pfd, .unix, .unknown, .malformed: 0
+    case .punix, .pfd, .pfdNamed, .unix, .unknown, .malformed: 0
+    }
+  }
+
+  /// The number of the inherited descriptor that the method serves; nil for other methods, and for a name that was not passed.
+  package var inheritedNumber: CInt? {
+    switch kind {
+    case .pfd(let number): number
+    case .pfdNamed(let name): try? InheritedDescriptors.shared.number(named: name)
+    default: nil
+    }
+  }
+
+  /// Whether the host to listen on is a name, which may take long to look up.
+  package var listensOnHostName: Bool {
+    switch kind {
+    case .ptcp(let address), .pssl(let address): !address.host.isEmpty && !address.isNumeric
+    default: false
+    }
+  }
+
+  /// Looks up the host to listen on, which may block.
+  ///
+  /// - Returns: the method with an address in its place; unchanged when there is no name, or nobody knows it.
+  package func withHostLookedUp() -> ConnectionMethod {
+    switch kind {
+    case .ptcp(let address): ConnectionMethod(name: name, kind: .ptcp(address.lookedUp()))
+    case .pssl(let address): ConnectionMethod(name: name, kind: .pssl(address.lookedUp()))
+    default: self
     }
   }
 
@@ -103,9 +133,9 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
     case "tcp": return internet(argument, isPassive: false) { .tcp($0) }
     case "ssl": return internet(argument, isPassive: false) { .ssl($0) }
     case "pfd":
-      guard !argument.isEmpty, argument.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-        let descriptor = CInt(argument)
-      else {
+      let isNumber = argument.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+      if !isNumber { return .pfdNamed(String(argument)) }
+      guard let descriptor = CInt(argument) else {
         return .malformed(
           isPassive: true, module: .streamFD, message: "\(name): bad file descriptor", errnoCode: EBADF)
       }

@@ -45,7 +45,7 @@ package func dial(
       log.error("\(method.name): connect: \(errnoText(errnoCode))")
     }
     return eventLoop.makeFailedFuture(StreamError(errnoCode: errnoCode))
-  case .punix, .ptcp, .pssl, .pfd, .unknown:
+  case .punix, .ptcp, .pssl, .pfd, .pfdNamed, .unknown:
     return eventLoop.makeFailedFuture(StreamError(errnoCode: EAFNOSUPPORT))
   }
 }

@@ -2,6 +2,7 @@
 //
 // The `HOST:PORT` and `PORT:HOST` parts of TCP and TLS connection methods, and their way to socket addresses.
 
+internal import CPosixShims
 import Glibc
 
 /// A host and a port as a user wrote them.
@@ -55,7 +56,7 @@ package struct InternetAddress: Hashable, Sendable {
     return (text[..<colon], text[text.index(after: colon)...])
   }
 
-  private static func unbracketed(_ text: Substring) -> String {
+  fileprivate static func unbracketed(_ text: Substring) -> String {
     text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : String(text)
   }
 
@@ -109,14 +110,25 @@ struct SocketAddressStorage {
 }
 
 extension InternetAddress {
-  /// The address to bind to. A name is looked up, and that may block: listening on a name is a start-up affair, and names
-  /// of the own host come from a file.
+  /// Whether the host is an address and not a name.
+  var isNumeric: Bool { resolvedForBinding(onlyNumeric: true) != nil }
+
+  /// With the address that the host's name stands for; unchanged when nobody knows it.
+  func lookedUp() -> InternetAddress {
+    guard let host = resolvedForBinding(onlyNumeric: false)?.hostAndPort?.host else { return self }
+    var result = self
+    result.host = Self.unbracketed(host[...])
+    return result
+  }
+
+  /// The address to bind to.
   ///
+  /// - Parameter onlyNumeric: a name is not looked up, which may block.
   /// - Returns: nil when the host is neither an address nor a known name.
-  func resolvedForBinding() -> SocketAddressStorage? {
+  func resolvedForBinding(onlyNumeric: Bool = false) -> SocketAddressStorage? {
     var hints = addrinfo()
     hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
-    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV | (onlyNumeric ? AI_NUMERICHOST : 0)
     if host.isEmpty { hints.ai_family = AF_INET }
     var found: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(host.isEmpty ? nil : host, String(port), &hints, &found) == 0, let first = found else { return nil }

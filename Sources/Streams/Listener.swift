@@ -5,7 +5,7 @@
 
 internal import CPosixShims
 import Glibc
-internal import Logging
+package import Logging
 package import NIOCore
 import Synchronization
 
@@ -27,6 +27,8 @@ package final class Listener: Sendable {
   package let socketPath: String?
 
   private let descriptor: CInt
+  /// The number that an inherited descriptor had when the process was started.
+  private let inheritedNumber: CInt?
   /// Which file the socket is, so that the socket of another server that took over the path is left alone.
   private let identity: FileIdentity?
   private let isOpen = Mutex(true)
@@ -37,6 +39,9 @@ package final class Listener: Sendable {
   /// The differentiated services code point of TCP traffic unless configured: CS6, network control.
   package static let defaultDSCP: UInt8 = 48
 
+  /// Takes what is to be logged about a failure.
+  package typealias Report = (_ logger: Logger, _ text: String) -> Void
+
   /// Starts to listen.
   ///
   /// - Parameters:
@@ -46,25 +51,26 @@ package final class Listener: Sendable {
   ///   - dscp: for TCP, 0...63.
   ///   - tls: for `pssl:`. A connection is accepted when its handshake is done; what is missing for that is no reason not to listen,
   ///     as it may be configured later.
+  ///   - report: gets the details of a failure, for who tries again and again and wants them once.
   ///   - accept: called on the connection's event loop while its channel is set up; it adds its handlers with
   ///     `channel.pipeline.syncOperations`. When it throws the connection is closed.
-  /// - Throws: the error number to report as `NAME: listen failed: TEXT`; details are logged. EAFNOSUPPORT for a method
+  /// - Throws: the error number to report as `NAME: listen failed: TEXT`; details are reported. EAFNOSUPPORT for a method
   ///   that is not passive.
   package static func open(
     _ method: ConnectionMethod, group: any EventLoopGroup, rundir: String, dscp: UInt8 = defaultDSCP,
-    tls: TLSContext = .shared, accept: @escaping @Sendable (Accepted) throws -> Void
+    tls: TLSContext = .shared, report: Report = { logger, text in logger.error("\(text)") },
+    accept: @escaping @Sendable (Accepted) throws -> Void
   ) throws(StreamError) -> Listener {
     let listener: Listener
     switch method.kind {
     case .punix(let path):
-      listener = try openUnix(method, SocketPath(path, rundir: rundir))
+      listener = try openUnix(method, SocketPath(path, rundir: rundir), report)
     case .ptcp(let address), .pssl(let address):
-      listener = try openTCP(method, address, dscp: dscp)
-    case .pfd(let inherited):
-      try checkInherited(inherited, name: method.name)
-      listener = Listener(method: method, descriptor: inherited)
+      listener = try openTCP(method, address, dscp: dscp, report)
+    case .pfd, .pfdNamed:
+      listener = try openInherited(method, report)
     case .malformed(_, let module, let message, let errnoCode):
-      module.logger.error("\(message)")
+      report(module.logger, message)
       throw StreamError(errnoCode: errnoCode)
     case .unix, .tcp, .ssl, .unknown:
       throw StreamError(errnoCode: EAFNOSUPPORT)
@@ -74,7 +80,7 @@ package final class Listener: Sendable {
         listener.descriptor, name: method.name, group: group, tls: method.isTLS ? tls : nil, accept: accept)
     } catch {
       // An inherited descriptor stays open: another listener may be serving it.
-      if case .pfd = method.kind { throw error }
+      if listener.inheritedNumber != nil { throw error }
       listener.release()
       throw error
     }
@@ -94,18 +100,38 @@ package final class Listener: Sendable {
   }
 
   private func release() {
-    if let socketPath, let identity, FileIdentity(path: socketPath) == identity {
-      unlink(socketPath)
+    if let socketPath, ownsSocketFile { unlink(socketPath) }
+    if let inheritedNumber {
+      InheritedDescriptors.shared.close(inheritedNumber)
+    } else {
+      Glibc.close(descriptor)
     }
-    Glibc.close(descriptor)
+  }
+
+  /// Whether the file at `socketPath` still is this listener's socket.
+  package var ownsSocketFile: Bool {
+    guard let socketPath, let identity else { return false }
+    return FileIdentity(path: socketPath) == identity
+  }
+
+  /// Marks the traffic of connections that are accepted from now on, where it goes through a network.
+  package func setDSCP(_ dscp: UInt8) {
+    switch method.kind {
+    case .ptcp, .pssl: break
+    default: return
+    }
+    var bound = SocketAddressStorage()
+    guard bound.withMutablePointer({ getsockname(descriptor, $0, $1) }) == 0 else { return }
+    Self.setDSCP(descriptor, family: bound.family, dscp)
   }
 
   private init(
-    method: ConnectionMethod, descriptor: CInt, boundPort: UInt16? = nil, socketPath: String? = nil,
-    identity: FileIdentity? = nil
+    method: ConnectionMethod, descriptor: CInt, inheritedNumber: CInt? = nil, boundPort: UInt16? = nil,
+    socketPath: String? = nil, identity: FileIdentity? = nil
   ) {
     self.method = method
     self.descriptor = descriptor
+    self.inheritedNumber = inheritedNumber
     self.boundPort = boundPort
     self.socketPath = socketPath
     self.identity = identity
@@ -115,14 +141,28 @@ package final class Listener: Sendable {
 // MARK: - Unix
 
 extension Listener {
-  /// Binds a Unix socket. An existing path is removed without asking, as users of these programs expect: it is the socket
-  /// that a killed server left behind.
-  private static func openUnix(_ method: ConnectionMethod, _ socketPath: SocketPath) throws(StreamError) -> Listener {
+  /// Binds a Unix socket.
+  ///
+  /// A socket in the way is replaced, as users of these programs expect: usually a killed server left it behind. One that still answers
+  /// is replaced with a warning. Anything else in the way is somebody's file: it stays, and the remote fails.
+  private static func openUnix(
+    _ method: ConnectionMethod, _ socketPath: SocketPath, _ report: Report
+  ) throws(StreamError) -> Listener {
     let path = socketPath.path
-    if unlink(path) != 0, errno != ENOENT {
-      Log.socketUtilUnix.warning("unlinking \"\(path)\": \(errnoText(errno))")
+    if let file = FileIdentity(path: path) {
+      guard file.isSocket else {
+        let error = StreamError(errnoCode: EADDRINUSE)
+        report(Log.streamUnix, "\(path): binding failed: \(error) by a file that is no socket, which is left alone")
+        throw error
+      }
+      if isAnswering(socketPath) {
+        Log.streamUnix.warning("\(path): another server still answers on this socket; taking its path over")
+      }
+      if unlink(path) != 0, errno != ENOENT {
+        Log.socketUtilUnix.warning("unlinking \"\(path)\": \(errnoText(errno))")
+      }
     }
-    let descriptor = try makeSocket(AF_UNIX, name: path)
+    let descriptor = try makeSocket(AF_UNIX, name: path, report)
     do throws(StreamError) {
       // On the unbound socket: bind then creates the file with this mode less the umask, so it is never wider.
       guard fchmod(descriptor, 0o770) == 0 else { throw StreamError(errnoCode: errno) }
@@ -132,14 +172,14 @@ extension Listener {
         }
       }
     } catch {
-      Log.streamUnix.error("\(path): binding failed: \(error)")
+      report(Log.streamUnix, "\(path): binding failed: \(error)")
       Glibc.close(descriptor)
       throw error
     }
     let identity = FileIdentity(path: path)
     guard listen(descriptor, backlog) == 0 else {
       let error = StreamError(errnoCode: errno)
-      Log.streamUnix.error("\(path): listen: \(error)")
+      report(Log.streamUnix, "\(path): listen: \(error)")
       unlink(path)
       Glibc.close(descriptor)
       throw error
@@ -147,12 +187,24 @@ extension Listener {
     return Listener(method: method, descriptor: descriptor, socketPath: path, identity: identity)
   }
 
-  static func makeSocket(_ family: CInt, name: String) throws(StreamError) -> CInt {
+  /// Whether somebody listens on a socket's path. A full backlog is an answer too.
+  private static func isAnswering(_ socketPath: SocketPath) -> Bool {
+    guard let descriptor = try? makeSocket(AF_UNIX, name: socketPath.path) else { return false }
+    defer { Glibc.close(descriptor) }
+    let answer = try? socketPath.withAddress { address throws(StreamError) in
+      address.withPointer { connect(descriptor, $0, $1) == 0 || errno == EAGAIN }
+    }
+    return answer ?? false
+  }
+
+  static func makeSocket(
+    _ family: CInt, name: String, _ report: Report = { logger, text in logger.error("\(text)") }
+  ) throws(StreamError) -> CInt {
     let type = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
     let descriptor = socket(family, type, 0)
     guard descriptor >= 0 else {
       let error = StreamError(errnoCode: errno)
-      Log.socketUtil.error("\(name): socket: \(error)")
+      report(Log.socketUtil, "\(name): socket: \(error)")
       throw error
     }
     return descriptor
@@ -163,19 +215,19 @@ extension Listener {
 
 extension Listener {
   private static func openTCP(
-    _ method: ConnectionMethod, _ address: InternetAddress, dscp: UInt8
+    _ method: ConnectionMethod, _ address: InternetAddress, dscp: UInt8, _ report: Report
   ) throws(StreamError) -> Listener {
     // Log lines name the part after the scheme.
     let name = method.name.utf8.firstIndex(of: UInt8(ascii: ":")).map {
       String(method.name[method.name.utf8.index(after: $0)...])
     } ?? method.name
     guard let target = address.resolvedForBinding() else {
-      Log.socketUtil.error("\(name): bad IP address \"\(address.host)\"")
+      report(Log.socketUtil, "\(name): bad IP address \"\(address.host)\"")
       throw StreamError(errnoCode: EAFNOSUPPORT)
     }
-    let descriptor = try makeSocket(target.family, name: name)
+    let descriptor = try makeSocket(target.family, name: name, report)
     do {
-      try bindTCP(descriptor, target, name: name, dscp: dscp)
+      try bindTCP(descriptor, target, name: name, dscp: dscp, report)
     } catch {
       Glibc.close(descriptor)
       throw error
@@ -189,12 +241,12 @@ extension Listener {
   }
 
   private static func bindTCP(
-    _ descriptor: CInt, _ target: SocketAddressStorage, name: String, dscp: UInt8
+    _ descriptor: CInt, _ target: SocketAddressStorage, name: String, dscp: UInt8, _ report: Report
   ) throws(StreamError) {
     func attempt(_ call: String, _ result: CInt) throws(StreamError) {
       guard result == 0 else {
         let error = StreamError(errnoCode: errno)
-        Log.socketUtil.error("\(name): \(call): \(error)")
+        report(Log.socketUtil, "\(name): \(call): \(error)")
         throw error
       }
     }
@@ -229,36 +281,49 @@ extension Listener {
 // MARK: - Inherited descriptors
 
 extension Listener {
+  private static func openInherited(_ method: ConnectionMethod, _ report: Report) throws(StreamError) -> Listener {
+    do throws(InheritedDescriptorError) {
+      let inherited = InheritedDescriptors.shared
+      let number: CInt
+      switch method.kind {
+      case .pfd(let descriptor): number = descriptor
+      case .pfdNamed(let name): number = try inherited.number(named: name)
+      default: throw InheritedDescriptorError(message: "bad file descriptor", errnoCode: EBADF)
+      }
+      let descriptor = try inherited.descriptor(number)
+      try checkInherited(descriptor)
+      return Listener(method: method, descriptor: descriptor, inheritedNumber: number)
+    } catch {
+      report(Log.streamFD, "\(method.name): \(error.message)")
+      throw StreamError(errnoCode: error.errnoCode)
+    }
+  }
+
   /// Checks that a descriptor we were started with is a listening stream socket, then makes it fit for an event loop.
   ///
   /// Whoever started us opened, bound and listens; nothing of that is done again (a second listen(2) would replace the
   /// credentials that clients see) and no path is ever removed.
-  private static func checkInherited(_ descriptor: CInt, name: String) throws(StreamError) {
+  private static func checkInherited(_ descriptor: CInt) throws(InheritedDescriptorError) {
     var value: CInt = 0
     var length = socklen_t(MemoryLayout<CInt>.size)
-    guard getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &value, &length) == 0 else {
-      let error = StreamError(errnoCode: errno)
-      Log.streamFD.error("\(name): not a socket (\(error))")
-      throw error
-    }
+    guard getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &value, &length) == 0 else { throw .notASocket(errno) }
     guard value == CInt(SOCK_STREAM.rawValue) else {
-      Log.streamFD.error("\(name): not a stream socket (type \(value))")
-      throw StreamError(errnoCode: EINVAL)
+      throw InheritedDescriptorError(message: "not a stream socket (type \(value))", errnoCode: EINVAL)
     }
     length = socklen_t(MemoryLayout<CInt>.size)
     guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0, value != 0 else {
-      Log.streamFD.error("\(name): not a listening socket")
-      throw StreamError(errnoCode: EINVAL)
+      throw InheritedDescriptorError(message: "not a listening socket", errnoCode: EINVAL)
     }
     guard posix_shim_set_nonblocking_cloexec(descriptor) == 0 else {
-      let error = StreamError(errnoCode: errno)
-      Log.streamFD.error("\(name): cannot set flags (\(error))")
-      throw error
+      throw InheritedDescriptorError(message: "cannot set flags (\(errnoText(errno)))", errnoCode: errno)
     }
   }
 }
 
 extension ConnectionMethod.Module {
+  /// The name of the logging module.
+  package var label: String { logger.label }
+
   var logger: Logger {
     switch self {
     case .socketUtil: Log.socketUtil

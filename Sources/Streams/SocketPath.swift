@@ -59,11 +59,23 @@ struct SocketPath {
 struct FileIdentity: Equatable {
   let device: dev_t
   let inode: ino_t
+  let isSocket: Bool
 
   init?(path: String) {
     var status = stat()
     guard lstat(path, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  init?(descriptor: CInt) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { return nil }
+    self.init(status)
+  }
+
+  private init(_ status: stat) {
     device = status.st_dev
     inode = status.st_ino
+    isSocket = status.st_mode & S_IFMT == S_IFSOCK
   }
 }

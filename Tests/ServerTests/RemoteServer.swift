@@ -41,15 +41,18 @@ final class RemoteServer {
   /// - Parameters:
   ///   - descriptors: Ours that it inherits, by its numbers.
   ///   - activation: Environment of socket activation, `LISTEN_FDS` and so on; `LISTEN_PID` is added.
+  ///   - overridesProcess: `activation` has a `LISTEN_PID` of its own.
   init(
     _ arguments: [String], side: Side = .ours, descriptors: [Int32: Int32] = [:], activation: [String: String]? = nil,
-    environment: [String: String] = [:], directory: RunDirectory? = nil
+    environment: [String: String] = [:], directory: RunDirectory? = nil, overridesProcess: Bool = false
   ) throws {
     let directory = try directory ?? RunDirectory()
     self.directory = directory
     self.side = side
     number = directory.uniqueName("server")
-    process = try Self.start(side, arguments, descriptors, activation, environment, directory, number)
+    process = try Self.start(
+      side, Self.standardArguments(directory, number) + arguments, descriptors, overridesProcess ? nil : activation,
+      environment.merging(activation ?? [:]) { $1 }, directory, number)
     let process = process
     try waitUntil("the control socket of \(side)", seconds: 60) {
       guard process.isRunning else { throw ProcessError("the server ended: \(said)") }
@@ -63,15 +66,30 @@ final class RemoteServer {
     _ side: Side, _ arguments: [String], _ descriptors: [Int32: Int32], _ activation: [String: String]?,
     _ environment: [String: String], _ directory: RunDirectory, _ number: String
   ) throws -> ChildProcess {
-    let all = [side.server] + standardArguments(directory, number) + arguments
+    let all = [side.server] + arguments
     // The shell knows the process id, which stays when it becomes the server.
     let (program, words) =
       activation == nil
       ? (all[0], Array(all.dropFirst())) : ("/bin/sh", ["-c", "export LISTEN_PID=$$; exec \"$@\"", "sh"] + all)
     return try ChildProcess(
-      program, words, environment: directory.environment.merging(environment) { $1 }.merging(activation ?? [:]) { $1 },
+      program, words, environment: directory.environment.merging(environment) { $1 },
       directory: directory.path, output: directory.path(number + ".out"), errors: directory.path(number + ".err"),
       descriptors: descriptors)
+  }
+
+  /// Runs a server that ends by itself, with its log on standard error.
+  static func runToEnd(
+    _ arguments: [String], descriptors: [Int32: Int32] = [:], activation: [String: String],
+    environment: [String: String] = [:], directory: RunDirectory
+  ) throws -> CommandResult {
+    let number = directory.uniqueName("server")
+    let child = try start(
+      .ours, ["-vsyslog:off", "--unixctl=\(directory.path(number + ".ctl"))"] + arguments, descriptors, activation,
+      environment.merging(activation) { $1 }, directory, number)
+    let status = try child.waitForExit(seconds: 60)
+    return CommandResult(
+      status: status, standardOutput: try readText(directory.path(number + ".out")),
+      standardError: try readText(directory.path(number + ".err")))
   }
 
   private static func standardArguments(_ directory: RunDirectory, _ number: String) -> [String] {

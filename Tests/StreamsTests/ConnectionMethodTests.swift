@@ -59,7 +59,7 @@ import Testing
     #expect(try !ConnectionMethod.parse(name, origin: .database).isPassive)
   }
 
-  @Test(arguments: ["pfd:x", "pfd:", "pfd:-1", "pfd:+1", "pfd:2147483648", "pfd: 1"])
+  @Test(arguments: ["pfd:", "pfd:2147483648", "pfd:99999999999999999999"])
   func badDescriptorsAreMalformed(name: String) throws {
     guard case .malformed(true, .streamFD, let text, _) = try kind(name) else {
       Issue.record("\(name) is not malformed")
@@ -73,6 +73,12 @@ import Testing
     #expect(
       throws: ConnectionMethod.Refusal(description: "pfd: remotes can only be specified on the command line")
     ) { try ConnectionMethod.parse(name, origin: origin) }
+  }
+
+  @Test(arguments: ["x", "-1", "+1", " 1", "ovsdb.socket", "0x3", "٣"])
+  func whatIsNoNumberIsAName(name: String) throws {
+    #expect(try kind("pfd:\(name)") == .pfdNamed(name))
+    #expect(try ConnectionMethod.parse("pfd:\(name)", origin: .commandLine).isPassive)
   }
 
   @Test func inheritedDescriptorsAreTakenFromTheStarter() throws {

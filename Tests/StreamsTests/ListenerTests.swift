@@ -97,6 +97,40 @@ final class FirstRead: ChannelInboundHandler {
     second.close()
   }
 
+  @Test func onlySocketsAreReplaced() throws {
+    let scratch = try ScratchDirectory()
+    for make in ["echo precious > f", "mkdir f", "ln -s nowhere f", "mkfifo f"] {
+      #expect(system("cd '\(scratch.path)' && rm -rf f && \(make)") == 0)
+      var before = stat()
+      var after = stat()
+      #expect(lstat("\(scratch.path)/f", &before) == 0)
+      #expect(failure("punix:f", rundir: scratch.path) == EADDRINUSE, "\(make)")
+      #expect(lstat("\(scratch.path)/f", &after) == 0)
+      #expect(before.st_ino == after.st_ino)
+    }
+    #expect(system("cd '\(scratch.path)' && rm f") == 0)
+    #expect(failure("punix:f", rundir: scratch.path) == nil)
+  }
+
+  @Test func detailsOfAFailureGoToWhoAsksForThem() throws {
+    var texts: [String] = []
+    #expect(throws: StreamError(errnoCode: ENOENT)) {
+      try Listener.open(method("punix:/nonexistent/s"), group: group, rundir: "/", report: { texts.append("\($0.label) \($1)") }) { _ in }
+    }
+    #expect(texts == ["stream_unix /nonexistent/s: binding failed: No such file or directory"])
+  }
+
+  @Test func hostNamesToListenOnAreKnownAsSuch() throws {
+    for (name, isName) in [("ptcp:0:localhost", true), ("ptcp:0:127.0.0.1", false), ("ptcp:0", false), ("ptcp:0:[::1]", false),
+      ("pssl:0:localhost", true), ("punix:localhost", false), ("tcp:localhost", false)] {
+      #expect(try method(name).listensOnHostName == isName, "\(name)")
+    }
+    let found = try method("ptcp:0:localhost").withHostLookedUp()
+    #expect(!found.listensOnHostName)
+    #expect(found.name == "ptcp:0:localhost")
+    #expect(try method("ptcp:0:nosuch.invalid").withHostLookedUp() == method("ptcp:0:nosuch.invalid"))
+  }
+
   @Test func pathsLongerThanASocketAddressWork() async throws {
     let scratch = try ScratchDirectory()
     let long = scratch.path + "/" + String(repeating: "d", count: 100) + "/" + String(repeating: "e", count: 100)
@@ -158,6 +192,7 @@ final class FirstRead: ChannelInboundHandler {
     let file = open("/dev/null", O_RDONLY)
     defer { for descriptor in [datagram, idle, file] { close(descriptor) } }
     #expect(failure("pfd:999999") == EBADF)
+    #expect(failure("pfd:nobody") == EBADF)
     #expect(failure("pfd:\(file)") == ENOTSOCK)
     #expect(failure("pfd:\(datagram)") == EINVAL)
     #expect(failure("pfd:\(idle)") == EINVAL)

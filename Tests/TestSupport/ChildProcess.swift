@@ -18,6 +18,12 @@ package struct CommandResult: Sendable, Equatable, CustomStringConvertible {
   package var standardOutput: String
   package var standardError: String
 
+  package init(status: Int32, standardOutput: String, standardError: String) {
+    self.status = status
+    self.standardOutput = standardOutput
+    self.standardError = standardError
+  }
+
   package var description: String {
     "status \(status)\nstdout: \(standardOutput)\nstderr: \(standardError)"
   }
@@ -49,6 +55,8 @@ package final class ChildProcess {
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     for (number, ours) in descriptors { posix_spawn_file_actions_adddup2(&actions, ours, number) }
+    // Nothing else that the tests have open at the moment, here or in a library, is the child's business.
+    for number in Int32(3)..<1000 where descriptors[number] == nil { posix_spawn_file_actions_addclose(&actions, number) }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }

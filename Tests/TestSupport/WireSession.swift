@@ -46,6 +46,12 @@ package final class WireSession {
     }
   }
 
+  /// Talks through a socket that is connected already, and closes it in the end.
+  package init(descriptor: Int32, secondsMax: Double = 30) {
+    self.secondsMax = secondsMax
+    self.descriptor = descriptor
+  }
+
   deinit { disconnect() }
 
   package func disconnect() {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is told of a remote: the `status` column of the row that configures it (DatabaseRemotes.swift).
+//
+// Source: ovsdb-server observed; the columns of the table Manager in ovs-vswitchd.conf.db(5).
+
+import JSONRPC
+import NIOCore
+
+extension Remote {
+  /// The `status` column of a row that configures this remote.
+  func status() -> [(String, String)] {
+    var status: [(String, String)] = []
+    if isPassiveByName {
+      if let boundPort { status.append(("bound_port", "\(boundPort)")) }
+      // For listeners they are told and mean nothing, as with the reference.
+      status += [("sec_since_connect", "0"), ("sec_since_disconnect", "0")]
+    } else {
+      status.append(("state", currentState.rawValue))
+      if let lastConnected { status.append(("sec_since_connect", Self.seconds(since: lastConnected))) }
+      if let lastDisconnected { status.append(("sec_since_disconnect", Self.seconds(since: lastDisconnected))) }
+    }
+    if let lastError { status.append(("last_error", lastError)) }
+    if sessions.count > 1 { status.append(("n_connections", "\(sessions.count)")) }
+    return status + lockStatus
+  }
+
+  /// A listener, or what could be one; a name that makes no sense is told as something that waits to connect.
+  private var isPassiveByName: Bool {
+    if case .malformed = method.kind { false } else { method.isPassive }
+  }
+
+  private var currentState: State {
+    guard let session = sessions.values.first else { return state }
+    return session.connection.isAwaitingProbe ? .idle : .active
+  }
+
+  /// The locks of all sessions.
+  private var lockStatus: [(String, String)] {
+    let names = server.locks.names(of: self)
+    let lost = sessions.values.reduce(into: Set<String>()) { $0.formUnion($1.locksLost) }.sorted()
+    return [("locks_held", names.owned), ("locks_waiting", names.awaited), ("locks_lost", lost)]
+      .filter { !$0.1.isEmpty }.map { ($0.0, $0.1.joined(separator: " ")) }
+  }
+
+  private static func seconds(since moment: NIODeadline) -> String {
+    "\((NIODeadline.now() - moment).nanoseconds / 1_000_000_000)"
+  }
+}
