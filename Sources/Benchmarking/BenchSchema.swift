@@ -9,9 +9,14 @@
 package enum BenchSchema {
   package static let databaseName = "bench"
 
-  package static let text = #"""
+  package static let text = text(hasNote: false)
+
+  /// - Parameter hasNote: whether `Item` has one more column, for conversions back and forth.
+  package static func text(hasNote: Bool) -> String {
+    let note = hasNote ? #""note":{"type":{"key":"string","min":0,"max":1}},"# : ""
+    return #"""
     {"name":"bench","version":"1.0.0","tables":{\#
-    "Item":{"columns":{"name":{"type":"string"},"number":{"type":"integer"},\#
+    "Item":{"columns":{\#(note)"name":{"type":"string"},"number":{"type":"integer"},\#
     "options":{"type":{"key":"string","value":"string","min":0,"max":"unlimited"}}},"isRoot":true},\#
     "Port":{"columns":{"name":{"type":"string"},"number":{"type":"integer"},\#
     "options":{"type":{"key":"string","value":"string","min":0,"max":"unlimited"}}}},\#
@@ -20,6 +25,7 @@ package enum BenchSchema {
     "Switch":{"columns":{"name":{"type":"string"},"ports":{"type":{"key":{"type":"uuid","refTable":"Port",\#
     "refType":"strong"},"min":0,"max":"unlimited"}}},"isRoot":true}}}
     """#
+  }
 
   package static let tableNames = ["Item", "Port", "Quiet", "Record", "Switch"]
 

@@ -27,6 +27,6 @@ package struct Workload: Sendable {
     .selectUUID, .selectIndexed, .selectScan,
     .durable, .durableConcurrent,
     .monitorsEqual, .monitorsConditions, .idleClients, .idleMonitors,
-    .dump, .compact, .startSnapshot, .startHistory,
+    .dump, .compact, .convert, .startSnapshot, .startHistory,
   ]
 }

@@ -46,9 +46,14 @@ extension Workload {
 extension Bench {
   /// A light client that writes: it updates a row that nobody monitors, again and again.
   func makeProbe() throws(BenchmarkFailure) -> Probe {
-    _ = try transact([#"{"op":"insert","table":"Record","row":{"name":"probe"}}"#])
+    _ = try transact([
+      #"{"op":"delete","table":"Record","where":[["name","==","probe"]]}"#,
+      #"{"op":"insert","table":"Record","row":{"name":"probe"}}"#,
+    ])
     let operation = #"{"op":"update","table":"Record","where":[["name","==","probe"]],"row":{"number":1########}}"#
-    let probe = Probe(try loop.connect(), template: RequestTemplate(Bench.transaction([operation])))
+    let client = try loop.connect()
+    _ = try call(#"{"id":0,"method":"set_db_change_aware","params":[true]}"#, on: client)
+    let probe = Probe(client, template: RequestTemplate(Bench.transaction([operation])))
     loop.probe = probe
     try loop.run { probe.latencies.count >= 20 }
     probe.forgetLatencies()
