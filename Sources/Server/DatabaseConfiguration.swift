@@ -17,6 +17,8 @@ package struct DatabaseConfiguration: Equatable, Sendable {
     /// A copy in memory; the database has a name and no file.
     case relay(source: Source)
 
+    var isRelay: Bool { if case .relay = self { true } else { false } }
+
     /// As the file names it.
     package var name: String {
       switch self {

@@ -54,6 +54,18 @@ struct DatabaseColumn {
   let column: ColumnSchema
   private let server: Server
 
+  /// Checks a name. The columns of a relay are looked at when its source has told them.
+  static func check(_ name: String, in server: Server) throws(ConfigurationError) {
+    let path = try Path(name)
+    if isOpen(path, in: server) { return }
+    _ = try DatabaseColumn(name, in: server)
+  }
+
+  /// Whether the schema that a name refers to is not known yet.
+  static func isOpen(_ path: Path, in server: Server) -> Bool {
+    server.databases[path.database]?.relay?.isAvailable == false
+  }
+
   /// Reads `db:DB,TABLE,COLUMN`.
   init(_ name: String, in server: Server) throws(ConfigurationError) {
     let path = try Path(name)

@@ -43,7 +43,7 @@ final class RemoteManager {
   /// - Throws: when the name may not be used from where it comes, or a `db:` form names what is not there.
   func add(_ name: String, origin: ConnectionMethod.Origin) throws {
     if name.hasPrefix("db:") {
-      _ = try DatabaseColumn(name, in: server)
+      try DatabaseColumn.check(name, in: server)
     } else {
       _ = try ConnectionMethod.parse(name, origin: origin)
     }
@@ -160,6 +160,7 @@ final class RemoteManager {
 
   private func databaseTargets(_ name: String, _ warnings: inout Set<String>) -> [(String, RemoteOptions)] {
     do {
+      if DatabaseColumn.isOpen(try DatabaseColumn.Path(name), in: server) { return [] }
       return try DatabaseColumn(name, in: server).targets(&warnings)
     } catch {
       warnings.insert("\(error)")

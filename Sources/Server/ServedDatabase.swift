@@ -23,6 +23,8 @@ final class ServedDatabase {
   /// The database follows another server's (Replication.swift).
   var isBackup = false
   var isReadOnly: Bool { isFixed || isBackup }
+  /// What the database is a copy of, when it is served as a relay.
+  var relay: Relay?
   /// What clients that write are told in the place of the usual words.
   let readOnlyReason: String?
   var triggers: [Trigger] = []

@@ -7,6 +7,7 @@ import Daemon
 import Journal
 import Logging
 import OVSDB
+import Streams
 
 /// The configuration that is in force, and where it came from.
 struct ConfigurationInForce {
@@ -61,9 +62,10 @@ extension Server {
       }
     }
     for (_, database) in step.added { serve(database) }
+    for relay in step.relays { serveRelay(of: relay.name, from: [relay.method], options: relay.options) }
     configuration?.configuration = new
     configuration?.databaseNames = step.databaseNames
-    if !step.added.isEmpty { closeUnawareSessions() }
+    if !step.added.isEmpty || !step.relays.isEmpty { closeUnawareSessions() }
     remotes.configure(new.remotes)
     replication.configure(
       Dictionary(uniqueKeysWithValues: new.databases.compactMap { key, database in
@@ -79,15 +81,20 @@ private struct ConfigurationStep {
   var removed: [String] = []
   /// By what the file calls them.
   var added: [(String, Server.PreparedDatabase)] = []
+  var relays: [(name: String, method: ConnectionMethod, options: RemoteOptions)] = []
   /// All that will be there, by what the file calls them.
   var databaseNames: [String: String]
 
   init(
     from inForce: ConfigurationInForce, to new: ServerConfiguration, in server: Server
   ) throws(ServerConfiguration.Failure) {
-    databaseNames = inForce.databaseNames.filter { new.databases[$0.key] != nil }
-    for (key, name) in inForce.databaseNames.sorted(by: { $0.key < $1.key }) where new.databases[key] == nil {
-      removed.append(name)
+    databaseNames = [:]
+    for (key, name) in inForce.databaseNames.sorted(by: { $0.key < $1.key }) {
+      if Self.isKept(inForce.configuration.databases[key], new.databases[key]) {
+        databaseNames[key] = name
+      } else {
+        removed.append(name)
+      }
     }
     do throws(ConfigurationError) {
       for (key, database) in new.databases.sorted(by: { $0.key < $1.key }) {
@@ -101,6 +108,13 @@ private struct ConfigurationStep {
     try checkColumns(of: new, in: server)
   }
 
+  /// Whether a database that is served goes on under a new configuration. Files are opened once, whatever is done with them; a relay with
+  /// another source is another relay.
+  private static func isKept(_ old: DatabaseConfiguration?, _ new: DatabaseConfiguration?) -> Bool {
+    guard let old, let new else { return false }
+    return old.serviceModel == new.serviceModel || !(old.serviceModel.isRelay || new.serviceModel.isRelay)
+  }
+
   private mutating func take(
     _ key: String, _ database: DatabaseConfiguration, _ inForce: ConfigurationInForce, _ server: Server
   ) throws(ConfigurationError) {
@@ -109,7 +123,8 @@ private struct ConfigurationStep {
     case .unspecified, .standalone, .activeBackup:
       // Served already: it is the same file, whether it follows another server's or not.
       if isThere { return }
-    case .clustered, .relay: break
+    case .relay(let source): return try takeRelay(of: key, from: source, server)
+    case .clustered: break
     }
     let path = Paths.workingDirectory == inForce.directory ? key : Paths.absolute(key, in: inForce.directory)
     let prepared: Server.PreparedDatabase
@@ -127,11 +142,33 @@ private struct ConfigurationStep {
     added.append((key, prepared))
   }
 
+  private mutating func takeRelay(
+    of name: String, from source: DatabaseConfiguration.Source, _ server: Server
+  ) throws(ConfigurationError) {
+    do throws(OVSDBError) {
+      try server.refuseReserved(name)
+      if databaseNames.values.contains(name) || (server.databases[name] != nil && !removed.contains(name)) {
+        throw OVSDBError(.ovsdbError, "\(name): duplicate database name")
+      }
+    } catch {
+      throw ConfigurationError(description: "failed to open database '\(name)': \(error)")
+    }
+    let method: ConnectionMethod
+    do {
+      method = try ConnectionMethod.parse(source.remote, origin: .configurationFile)
+    } catch {
+      throw ConfigurationError(description: "failed to open database '\(name)': \(error)")
+    }
+    databaseNames[name] = name
+    relays.append((name, method, source.options))
+  }
+
   /// Remotes that a database configures: the column has to be in one of the databases that will be there.
   private func checkColumns(of new: ServerConfiguration, in server: Server) throws(ServerConfiguration.Failure) {
     do throws(ConfigurationError) {
       for remote in new.remotes.keys.sorted() where remote.hasPrefix("db:") {
         let path = try DatabaseColumn.Path(remote)
+        if relays.contains(where: { $0.name == path.database }) || DatabaseColumn.isOpen(path, in: server) { continue }
         let opened = added.first { $0.1.name == path.database }?.1.schema
         let kept = removed.contains(path.database) ? nil : server.databases[path.database]?.database.schema
         _ = try path.column(in: opened ?? kept)

@@ -2,10 +2,12 @@
 //
 // Databases that come and go: opened at the start or by command.
 
+import Client
 import Engine
 import Journal
 import Logging
 import OVSDB
+import Streams
 
 /// How databases are opened.
 package struct StorageOptions: Sendable {
@@ -31,6 +33,7 @@ extension Server {
   ///
   /// - Throws: why the file is not served.
   package func openDatabase(_ path: String) throws(OVSDBError) {
+    if path.hasPrefix(Self.relayPrefix) { return try openRelay(path) }
     let prepared = try prepareDatabase(path)
     if databases[prepared.name] != nil { throw OVSDBError(.ovsdbError, "\(prepared.name): duplicate database name") }
     serve(prepared)
@@ -44,14 +47,10 @@ extension Server {
   ) throws(OVSDBError) -> PreparedDatabase {
     switch model {
     case .unspecified, .standalone, .clustered, .activeBackup: break
-    case .relay:
-      throw OVSDBError(.notSupported, "\(path): this server has no service model '\(model.name)'")
+    case .relay: throw OVSDBError(.ovsdbError, "\(path): a relay has no file")
     }
     if databases.values.contains(where: { $0.store?.path == path }) {
       throw OVSDBError(.ovsdbError, "\(path): already open")
-    }
-    if path.hasPrefix("relay:") {
-      throw OVSDBError(.notSupported, "\(path): this server has no relay service; serve a file instead")
     }
     let opened: DatabaseFile.Opened
     do {
@@ -62,7 +61,7 @@ extension Server {
     }
     if model == .clustered { throw OVSDBError(.ovsdbError, "\(path): database is standalone and not clustered") }
     let name = opened.database.schema.name
-    if name.hasPrefix("_") { throw OVSDBError(.ovsdbError, "\(name): names beginning with \"_\" are reserved") }
+    try refuseReserved(name)
     return PreparedDatabase(path: path, opened: opened)
   }
 
@@ -79,6 +78,10 @@ extension Server {
     remotes.databaseChanged(served)
     replication.databasesChanged()
     tlsColumns?.databaseChanged(served)
+  }
+
+  func refuseReserved(_ name: String) throws(OVSDBError) {
+    if name.hasPrefix("_") { throw OVSDBError(.ovsdbError, "\(name): names beginning with \"_\" are reserved") }
   }
 
   private func noteRecovery(_ recovery: LogFile.Recovery, _ path: String) {
@@ -100,11 +103,55 @@ extension Server {
     if name.hasPrefix("_") { throw ConfigurationError(description: "Cannot remove reserved database.") }
     closeSegment()
     databaseChanged(database)
+    database.relay?.stop()
     _ = removeDatabase(named: name)
     removeRow(of: name)
     closeSegment()
     remotes.databaseChanged(database)
     replication.databasesChanged()
     tlsColumns?.databaseChanged(database)
+  }
+}
+
+// MARK: - Relays
+
+extension Server {
+  private static let relayPrefix = "relay:"
+
+  /// Serves another server's database.
+  ///
+  /// - Parameter name: `relay:DATABASE:REMOTE,...`.
+  /// - Throws: why it is not served.
+  private func openRelay(_ name: String) throws(OVSDBError) {
+    let parts = name.dropFirst(Self.relayPrefix.count).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+      throw OVSDBError(.ovsdbError, "\(name): invalid syntax")
+    }
+    let database = String(parts[0])
+    try refuseReserved(database)
+    if databases[database] != nil { throw OVSDBError(.ovsdbError, "\(database): duplicate database name") }
+    let methods: [ConnectionMethod]
+    do throws(ConnectionMethod.Refusal) {
+      methods = try Remotes(String(parts[1])).methods
+    } catch {
+      throw OVSDBError(.ovsdbError, "\(name): \(error)")
+    }
+    guard !methods.isEmpty else { throw OVSDBError(.ovsdbError, "\(name): invalid syntax") }
+    var options = RemoteOptions()
+    options.probeMilliseconds = relayProbeMilliseconds
+    serveRelay(of: database, from: methods, options: options)
+  }
+
+  /// Serves another server's database from now on. Its name must be free.
+  func serveRelay(of name: String, from methods: [ConnectionMethod], options: RemoteOptions) {
+    // Until the source's schema is known there is nothing to be seen.
+    let schema = DatabaseSchema(name: name, version: nil, cksum: nil, tables: [])
+    let served = ServedDatabase(database: Database(schema: schema), store: nil, isReadOnly: true, server: self)
+    let relay = Relay(methods, options: options, of: served, server: self)
+    served.relay = relay
+    add(served)
+    publishRow(of: served)
+    remotes.databaseChanged(served)
+    relay.start()
   }
 }

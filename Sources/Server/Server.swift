@@ -37,6 +37,8 @@ package final class Server {
   var tlsColumns: TLSColumns?
   private(set) lazy var remotes = RemoteManager(server: self)
   private(set) lazy var replication = ReplicationManager(server: self)
+  /// Of relays that are not configured by a file.
+  var relayProbeMilliseconds = Relay.defaultProbeMilliseconds
   /// Remotes that were removed and whose sessions are still closing.
   private var closingRemotes: [ObjectIdentifier: Remote] = [:]
   private let threads: NIOThreadPool
@@ -104,6 +106,8 @@ package final class Server {
       trigger.database.triggers.removeAll { $0 === trigger }
     }
     session.pending = [:]
+    for request in session.forwarded.values { request.relay.abandon(request) }
+    session.forwarded = [:]
     for (database, subscription) in session.monitors.values { database.hub.unsubscribe(subscription) }
     session.monitors = [:]
     for database in databases.values {

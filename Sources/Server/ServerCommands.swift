@@ -102,6 +102,12 @@ extension Server {
     commands.add("ovsdb-server/compact", usage: "[DB]", arguments: 0...1) { (request: ControlRequest) in
       bound.value.compact(request)
     }
+    addConfiguring("set-relay-source-probe-interval", "PROBE_INTERVAL", 1...1) { (server, arguments) throws(ControlError) in
+      guard let milliseconds = Int64(arguments[0]) else { throw ControlError("Invalid probe interval, integer value expected") }
+      server.relayProbeMilliseconds = max(0, milliseconds)
+      for database in server.databases.values { database.relay?.link.probeMilliseconds = server.relayProbeMilliseconds }
+      return ""
+    }
     replication.addCommands { addConfiguring($0, "", $1, $2) }
     replication.addQueries { add($0, "", 0...0, $1) }
     let memoryUsage: @Sendable () -> [String: Int] = { bound.value.memoryUsage() }

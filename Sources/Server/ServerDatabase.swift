@@ -24,21 +24,28 @@ extension Server {
   /// Adds the row of a database.
   func publishRow(of database: ServedDatabase) {
     guard let serverDatabase else { return }
+    let model = database.relay == nil ? "standalone" : "relay"
     transactInternally(
       """
-      [{"op":"insert","table":"Database","row":{"name":\(quoted(database.name)),"model":"standalone",\
-      "connected":true,"leader":true,"schema":\(quoted(database.database.schema.text))}}]
+      [{"op":"insert","table":"Database","row":{"name":\(quoted(database.name)),"model":"\(model)",\
+      "leader":\(database.relay == nil),\(changingColumns(of: database))}}]
       """, in: serverDatabase)
   }
 
-  /// Tells the new schema of a converted database.
+  /// Tells what has become of a database: its schema, and whether its source is there.
   func refreshRow(of database: ServedDatabase) {
-    guard let serverDatabase else { return }
+    guard let serverDatabase, databases[database.name] === database else { return }
     transactInternally(
       """
       [{"op":"update","table":"Database","where":[["name","==",\(quoted(database.name))]],\
-      "row":{"schema":\(quoted(database.database.schema.text))}}]
+      "row":{\(changingColumns(of: database))}}]
       """, in: serverDatabase)
+  }
+
+  private func changingColumns(of database: ServedDatabase) -> String {
+    // A relay has no schema before it knows that of its source.
+    let schema = database.relay?.isAvailable == false ? "[\"set\",[]]" : quoted(database.database.schema.text)
+    return "\"connected\":\(database.relay?.isConnected ?? true),\"schema\":\(schema)"
   }
 
   func removeRow(of name: String) {

@@ -11,6 +11,10 @@ extension Session {
   /// Source: ovsdb-server(7), "convert".
   func convert(params: JSONValue, id: JSONValue) throws(OVSDBError) {
     let database = try database(params, method: "convert")
+    if let relay = database.relay, !isReadOnly {
+      if isPending(id.text(sorted: true)) { throw .syntaxError("convert: duplicate request ID", at: params) }
+      return relay.forward("convert", params, id: id, of: self)
+    }
     if isReadOnly || database.isReadOnly {
       let reason = database.readOnlyReason.map { ": \($0)" } ?? ""
       throw OVSDBError(.notAllowed, "conversion is not allowed for read-only database \(database.name)\(reason)")

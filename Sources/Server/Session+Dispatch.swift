@@ -142,6 +142,11 @@ extension Session {
       throw OVSDBError(
         .unknownDatabase, "\(method) request specifies unknown database \(name.string ?? "")", at: params)
     }
+    if let relay = database.relay, !relay.isAvailable {
+      throw OVSDBError(
+        .databaseNotAvailable,
+        "\(method) request specifies database \(database.name) which is not yet available because it has not completed joining its cluster")
+    }
     return database
   }
 
@@ -182,8 +187,14 @@ extension Session {
 
   private func transact(_ params: JSONValue, _ id: JSONValue) throws(OVSDBError) {
     let database = try database(params, method: "transact")
-    if !pending.isEmpty || !conversions.isEmpty, isPending(id.text(sorted: true)) {
+    if !pending.isEmpty || !conversions.isEmpty || !forwarded.isEmpty, isPending(id.text(sorted: true)) {
       throw .syntaxError("transact: duplicate request ID", at: params)
+    }
+    if let relay = database.relay, !isReadOnly, Relay.writes(params) {
+      // What another server is asked is not taken back.
+      guard server.settle(before: self) else { return }
+      server.closesSegmentEarly = true
+      return relay.forward("transact", params, id: id, of: self)
     }
     switch server.execute(params, in: database, for: self, elapsedMilliseconds: 0) {
     case .done(let isDurable):
@@ -205,7 +216,9 @@ extension Session {
   }
 
   /// Whether a request with an id, as normal text, still waits for its reply.
-  func isPending(_ idText: String) -> Bool { pending[idText] != nil || conversions.contains(idText) }
+  func isPending(_ idText: String) -> Bool {
+    pending[idText] != nil || conversions.contains(idText) || forwarded[idText] != nil
+  }
 
   private func finishTransactReply(of database: ServedDatabase, isDurable: Bool) {
     connection.output.append(",\"result\":")
@@ -232,7 +245,14 @@ extension Session {
   ///
   /// Source: RFC 7047 section 4.1.4; the reply goes to sessions that are aware of changes only, as observed.
   private func cancel(_ params: JSONValue) {
-    guard params.count == 1, let key = params[0]?.text(sorted: true), pending[key] != nil else { return }
+    guard params.count == 1, let key = params[0]?.text(sorted: true) else { return }
+    if let request = forwarded[key] {
+      guard server.settle(before: self), request.relay.cancel(request) else { return }
+      server.closesSegmentEarly = true
+      if isChangeAware { replyError(idText: key) { $0.append("\"canceled\"") } }
+      return
+    }
+    guard pending[key] != nil else { return }
     // Settling may answer the transaction.
     guard server.settle(before: self), let trigger = pending[key] else { return }
     server.closesSegmentEarly = true

@@ -25,6 +25,10 @@ final class Session {
   var pending: [String: Trigger] = [:]
   /// Conversions under way, by the text of their request's id.
   var conversions: Set<String> = []
+  /// Requests that a relay has passed on to its source, by the text of their id.
+  var forwarded: [String: ForwardedRequest] = [:]
+  /// Bytes of those that wait because there is no source.
+  var waitingBytes = 0
   /// Monitors by the text of their id, over all databases.
   var monitors: [String: (database: ServedDatabase, subscription: Subscription)] = [:]
 
@@ -66,10 +70,12 @@ final class Session {
   /// Whether another request may be executed.
   private var isClogged: Bool {
     isBusy || isClosed || !connection.isWritable || connection.output.count > Self.outputBytesMax
-      || held.count > Self.heldPiecesMax
+      || held.count > Self.heldPiecesMax || waitingBytes > Self.outputBytesMax || forwarded.count > Self.forwardedMax
   }
 
   private static let heldPiecesMax = 64
+  /// Requests that may be at a relay's source at a time.
+  private static let forwardedMax = 1000
 
   /// Executes requests that have arrived.
   ///

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Relay: a database of another server, the source, served from memory. Reading is done here; what would write is passed on to the source
+// (Relay+Forwarding.swift). The source is followed by its monitors, whose words SourceRows.swift reads.
+//
+// Source: ovsdb(7), "Relay Service Model".
+
+import Client
+import DequeModule
+import Engine
+import JSON
+import JSONRPC
+import Logging
+import NIOCore
+import OVSDB
+import Streams
+
+/// What makes a database a relay.
+final class Relay {
+  enum State {
+    /// No connection, or one that is not far enough.
+    case connecting
+    /// What the source has is here, and its changes come.
+    case following
+  }
+
+  /// How changes are told, from the best to what every server knows.
+  private enum Monitor: CaseIterable {
+    case since, conditional, plain
+
+    var method: StaticString {
+      switch self {
+      case .since: "monitor_cond_since"
+      case .conditional: "monitor_cond"
+      case .plain: "monitor"
+      }
+    }
+
+    var format: SourceFormat { self == .plain ? .whole : .differences }
+
+    var next: Monitor? {
+      switch self {
+      case .since: .conditional
+      case .conditional: .plain
+      case .plain: nil
+      }
+    }
+  }
+
+  let name: String
+  /// As configured, for comparison with a new configuration.
+  let sources: [String]
+  private(set) var state = State.connecting
+  /// Whether there ever was a schema, so that there is something to read.
+  private(set) var isAvailable = false
+  unowned let database: ServedDatabase
+  unowned let server: Server
+  let link: SourceLink
+  let log = Logger(label: "relay")
+
+  /// The schema of the source, while it is not that of the database yet.
+  private var newSchema: DatabaseSchema?
+  /// The source's id of the state that is here; nil when it gave none, or what is here is not to be trusted.
+  private var sourceCommitID: UUID?
+  private var monitor = Monitor.since
+  /// What the source says of its own source, if it is a relay itself.
+  private var isSourceConnected = true
+  /// Sources that were passed over since one was good, because they had lost theirs.
+  private var passedOver = 0
+  /// Until then the loss of the source is nobody's business.
+  private var grace: Scheduled<Void>?
+  /// Messages of the source are being handled: the segment is closed after the last of them.
+  private var isInBurst = false
+
+  /// Requests for the source that wait for it (Relay+Forwarding.swift).
+  var waiting: Deque<ForwardedRequest> = []
+  var inFlight: [Int64: ForwardedRequest] = [:]
+
+  static let defaultProbeMilliseconds: Int64 = 5000
+  /// How long a lost source counts as connected in `_Server`.
+  private static let graceInterval = TimeAmount.seconds(30)
+  /// How long a source may take to answer a short question, and to send everything it has.
+  private static let answerMilliseconds: Int64 = 60_000
+  private static let contentsMilliseconds: Int64 = 600_000
+
+  /// - Parameter methods: the sources, not empty.
+  init(_ methods: [ConnectionMethod], options: RemoteOptions, of database: ServedDatabase, server: Server) {
+    name = database.name
+    sources = methods.map(\.name)
+    self.database = database
+    self.server = server
+    // Several relays of the same sources spread over them.
+    link = SourceLink(
+      methods.shuffled(), on: server.eventLoop, rundir: server.rundir,
+      probeMilliseconds: options.probeMilliseconds ?? Self.defaultProbeMilliseconds,
+      messageBytesMax: server.limits.messageBytesMax, maxBackoffMilliseconds: options.maxBackoffMilliseconds,
+      dscp: options.dscp)
+    link.owner = self
+  }
+
+  func start() { link.start() }
+
+  /// Ends the relay with its database. Who waits for the source is told.
+  func stop() {
+    grace?.cancel()
+    link.stop()
+    cancelForwarded(inFlightOnly: false)
+    endBurst()
+  }
+
+  /// For `_Server`.
+  var isConnected: Bool { isAvailable && isSourceConnected && (state == .following || grace != nil) }
+
+  // MARK: - The dialogue, step by step
+
+  private func begin() {
+    monitor = .since
+    newSchema = nil
+    isSourceConnected = true
+    // Else a conversion at the source would end the connection.
+    ask("set_db_change_aware", params: { $0.append("[true]") }) { _ in }
+    ask("get_server_id", params: { $0.append("[]") }) { [weak self] reply in
+      guard let self else { return }
+      if case .result(let id) = reply, id.utf8.flatMap({ UUID(utf8: $0) }) == server.id {
+        return giveUp("is this server itself")
+      }
+      askWhetherConnected()
+    }
+  }
+
+  /// Asks the source what it says of the database in `_Server`; old ones do not know that.
+  private func askWhetherConnected() {
+    let params: (inout ByteWriter) -> Void = { [name] writer in
+      writer.append(utf8: "[\"_Server\",[\"\(Self.serverMonitor)\"],{\"Database\":[{\"columns\":[\"connected\"],\"where\":[[\"name\",\"==\",")
+      writer.appendQuoted(name)
+      writer.append("]]}]}]")
+    }
+    ask("monitor_cond", params: params) { [weak self] reply in
+      guard let self else { return }
+      if case .result(let contents) = reply { noteConnected(contents) }
+      if link.isConnected { askSchema() }
+    }
+  }
+
+  private func noteConnected(_ updates: JSONValue) {
+    guard let rows = updates.member("Database") else { return }
+    for (_, update) in rows.members {
+      let row = update.member("initial") ?? update.member("insert") ?? update.member("modify")
+      // A boolean is told in full also as a difference; left out in full rows when it is false.
+      let isConnected = row?.member("connected")?.boolean ?? (update.member("modify") != nil && isSourceConnected)
+      guard isConnected != isSourceConnected else { continue }
+      isSourceConnected = isConnected
+      if isConnected { passedOver = 0 } else { noteSourceWithoutSource() }
+      server.refreshRow(of: database)
+    }
+  }
+
+  /// The source is a relay and has lost its own: another one may be better, unless none is.
+  private func noteSourceWithoutSource() {
+    log.info("\(name): \(link.name) has lost its own source")
+    passedOver += 1
+    if passedOver < sources.count { link.abandon() } else { passedOver = 0 }
+  }
+
+  private func askSchema() {
+    ask("get_schema", params: { [name] in Self.write(name, to: &$0) }) { [weak self] reply in
+      guard let self else { return }
+      switch reply {
+      case .result(let json): adopt(json)
+      case .error(let error): giveUp("does not serve it: \(error.text().prefix(300))")
+      case .lost: break
+      }
+    }
+  }
+
+  private func adopt(_ json: JSONValue) {
+    let schema: DatabaseSchema
+    do {
+      schema = try DatabaseSchema(json: json)
+    } catch {
+      return giveUp("has a schema that cannot be read: \(error)")
+    }
+    guard schema.name == name else { return giveUp("has a schema named \(schema.name)") }
+    let isKnown = isAvailable && schema.text == database.database.schema.text
+    newSchema = isKnown ? nil : schema
+    if !isKnown { sourceCommitID = nil }
+    askContents(schema)
+  }
+
+  private func askContents(_ schema: DatabaseSchema) {
+    let kind = monitor
+    let params: (inout ByteWriter) -> Void = { [name, sourceCommitID] writer in
+      writer.append("[")
+      writer.appendQuoted(name)
+      writer.append(utf8: ",[\"\(Self.dataMonitor)\"],{")
+      for (position, table) in schema.tables.enumerated() {
+        if position > 0 { writer.append(",") }
+        writer.appendQuoted(table.name)
+        writer.append(":[{}]")
+      }
+      writer.append("}")
+      if kind == .since {
+        writer.append(",\"")
+        (sourceCommitID ?? .zero).write(to: &writer)
+        writer.append("\"")
+      }
+      writer.append("]")
+    }
+    link.call(kind.method, timeoutMilliseconds: Self.contentsMilliseconds, params: params) { [weak self] reply in
+      guard let self else { return }
+      switch reply {
+      case .result(let contents): takeContents(contents)
+      case .error(let error):
+        guard error.isString("unknown method"), let next = kind.next else {
+          return giveUp("does not let itself be monitored: \(error.text().prefix(300))")
+        }
+        monitor = next
+        askContents(schema)
+      case .lost: break
+      }
+    }
+  }
+
+  // MARK: - What the source has
+
+  private func takeContents(_ contents: JSONValue) {
+    beginBurst()
+    var updates = contents
+    var isFound = false
+    var id: UUID?
+    if monitor == .since {
+      guard contents.count == 3, let found = contents[0]?.boolean, let told = commitID(contents[1]), let third = contents[2] else {
+        return giveUp("answers with what is no contents")
+      }
+      (isFound, id, updates) = (found, told == .zero ? nil : told, third)
+    }
+    if isFound, newSchema != nil || sourceCommitID == nil { return giveUp("finds a state that was not asked for") }
+    do {
+      if let newSchema {
+        try install(newSchema, updates, id)
+      } else {
+        try change(updates, isComplete: !isFound, id)
+      }
+    } catch {
+      return distrust(error)
+    }
+    newSchema = nil
+    sourceCommitID = id
+    passedOver = 0
+    noteFollowing(isFound: isFound)
+  }
+
+  /// Serves the contents of the source under a schema that is new here, as after a conversion.
+  private func install(_ schema: DatabaseSchema, _ contents: JSONValue, _ id: UUID?) throws(OVSDBError) {
+    let fresh = Database(schema: schema)
+    let rows = try SourceRows(database: fresh).read(contents, monitor.format)
+    _ = try fresh.replicate(rows, terms: ReplicaTerms(commitID: id, isVerbatim: true))
+    server.closeSegment()
+    _ = database.replace(with: fresh, atomCount: fresh.atomCount)
+    isAvailable = true
+    server.databaseChanged(database)
+    server.remotes.databaseChanged(database)
+  }
+
+  private func change(_ updates: JSONValue, isComplete: Bool, _ id: UUID?) throws(OVSDBError) {
+    let current = database.database
+    let rows = try SourceRows(database: current).read(updates, monitor.format)
+    let previousID = current.lastCommitID
+    let terms = ReplicaTerms(commitID: id, isVerbatim: true)
+    let complete = isComplete ? current.schema.tables : []
+    guard let commit = try current.replicate(rows, complete: complete, terms: terms) else { return }
+    // There is no log that could refuse it.
+    if let error = server.record(commit, in: database, previousID: previousID) { throw error }
+  }
+
+  private func noteFollowing(isFound: Bool) {
+    state = .following
+    grace?.cancel()
+    grace = nil
+    link.succeeded()
+    log.info("\(name): following \(link.name)\(isFound ? ", from where it was" : "")")
+    server.refreshRow(of: database)
+    sendWaiting()
+  }
+
+  private func follow(_ params: JSONValue) {
+    guard state == .following else { return giveUp("tells changes before the contents") }
+    let hasID = monitor == .since
+    guard params[0]?[0]?.string == Self.dataMonitor, let updates = params[hasID ? 2 : 1] else {
+      return giveUp("sends an update of something else")
+    }
+    let id = hasID ? commitID(params[1]) : nil
+    if hasID, id == nil { return giveUp("sends an update without id") }
+    do {
+      try change(updates, isComplete: false, id == .zero ? nil : id)
+      sourceCommitID = id == .zero ? nil : id
+    } catch {
+      distrust(error)
+    }
+  }
+
+  private func commitID(_ json: JSONValue?) -> UUID? { json?.utf8.flatMap { UUID(utf8: $0) } }
+
+  /// The source was converted or removed the database: what is here stays until there is something new.
+  private func beginAnew() {
+    state = .connecting
+    sourceCommitID = nil
+    askSchema()
+  }
+
+  // MARK: - What goes wrong
+
+  private func ask(_ method: StaticString, params: (inout ByteWriter) -> Void, then: @escaping (SourceReply) -> Void) {
+    link.call(method, timeoutMilliseconds: Self.answerMilliseconds, params: params) { reply in
+      if case .lost = reply { return }
+      then(reply)
+    }
+  }
+
+  /// This source is of no use now; the next is tried, or the same after a pause.
+  private func giveUp(_ reason: String) {
+    log.warning("\(name): the source \(link.name) \(reason)")
+    link.abandon()
+  }
+
+  /// What the source tells does not fit what is here: nothing of it is taken, and everything is asked for anew.
+  private func distrust(_ error: OVSDBError) {
+    sourceCommitID = nil
+    giveUp("tells what cannot be: \(error)")
+  }
+
+  // MARK: - Bursts
+
+  /// Replies and updates of the source stay out of segments that may be done again: those are for what clients asked.
+  func beginBurst() {
+    guard !isInBurst else { return }
+    server.closeSegment()
+    isInBurst = true
+  }
+
+  private func endBurst() {
+    guard isInBurst else { return }
+    isInBurst = false
+    server.closeSegment()
+  }
+
+  /// The ids of the monitors at the source.
+  private static let dataMonitor = "relay"
+  private static let serverMonitor = "relay _Server"
+
+  private static func write(_ name: String, to writer: inout ByteWriter) {
+    writer.append("[")
+    writer.appendQuoted(name)
+    writer.append("]")
+  }
+}
+
+extension Relay: SourceLinkOwner {
+  func linkConnected(_ link: SourceLink) { begin() }
+
+  func link(_ link: SourceLink, received method: JSONValue, _ params: JSONValue) {
+    beginBurst()
+    if method.isString("monitor_canceled") {
+      if params[0]?[0]?.string == Self.dataMonitor { beginAnew() }
+      return
+    }
+    guard method.isString("update3") || method.isString("update2") || method.isString("update") else { return }
+    if params[0]?[0]?.string == Self.serverMonitor {
+      noteConnected(params[1] ?? params)
+    } else {
+      follow(params)
+    }
+  }
+
+  func linkDrained(_ link: SourceLink) { endBurst() }
+
+  func linkBecameWritable(_ link: SourceLink) { if state == .following { sendWaiting() } }
+
+  func linkLost(_ link: SourceLink) {
+    beginBurst()
+    cancelForwarded(inFlightOnly: true)
+    if state == .following, grace == nil {
+      grace = server.eventLoop.assumeIsolated().scheduleTask(in: Self.graceInterval) { [weak self] () -> Void in
+        guard let self else { return }
+        self.grace = nil
+        self.server.refreshRow(of: self.database)
+      }
+    }
+    state = .connecting
+    endBurst()
+  }
+}
