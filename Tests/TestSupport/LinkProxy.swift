@@ -32,9 +32,7 @@ package final class LinkProxy: Sendable {
   package init(_ socket: String, to target: String) throws {
     self.socket = socket
     self.target = target
-    unlink(socket)
-    listener = try Self.makeSocket(socket) { bind($0, $1, $2) }
-    guard listen(listener, 16) == 0 else { throw ProcessError("listen: \(String(cString: strerror(errno)))") }
+    listener = try WireSession.listen(socket)
     Thread.detachNewThread { self.accept() }
   }
 
@@ -75,7 +73,7 @@ package final class LinkProxy: Sendable {
         if isClosed { break }
         continue
       }
-      guard mode != .refusing, let server = try? Self.makeSocket(target, { connect($0, $1, $2) }) else {
+      guard mode != .refusing, let server = try? WireSession.makeSocket(target, { connect($0, $1, $2) }) else {
         Glibc.close(client)
         continue
       }
@@ -125,25 +123,5 @@ package final class LinkProxy: Sendable {
     if case .delaying(let milliseconds) = mode { usleep(UInt32(milliseconds) * 1000) }
     while mode == .holding, !state.withLock({ $0.isClosed }) { usleep(1000) }
     return mode != .refusing
-  }
-
-  private static func makeSocket(
-    _ path: String, _ use: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
-  ) throws -> Int32 {
-    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { throw ProcessError("socket: \(String(cString: strerror(errno)))") }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { throw ProcessError("\(path): too long") }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let code = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { use(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
-    }
-    guard code == 0 else {
-      let text = String(cString: strerror(errno))
-      Glibc.close(descriptor)
-      throw ProcessError("\(path): \(text)")
-    }
-    return descriptor
   }
 }

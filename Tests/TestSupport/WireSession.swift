@@ -26,7 +26,28 @@ package final class WireSession {
   /// Connects to a Unix socket.
   package init(socket path: String, secondsMax: Double = 30) throws {
     self.secondsMax = secondsMax
-    descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    descriptor = try Self.makeSocket(path) { connect($0, $1, $2) }
+  }
+
+  /// The other end of a connection that came to a listening socket.
+  package init(accepted descriptor: Int32, secondsMax: Double = 30) {
+    self.descriptor = descriptor
+    self.secondsMax = secondsMax
+  }
+
+  /// A listening Unix socket.
+  package static func listen(_ path: String) throws -> Int32 {
+    unlink(path)
+    let descriptor = try makeSocket(path) { bind($0, $1, $2) }
+    guard Glibc.listen(descriptor, 16) == 0 else { throw ProcessError("listen: \(String(cString: strerror(errno)))") }
+    return descriptor
+  }
+
+  /// A Unix socket that was bound or connected.
+  package static func makeSocket(
+    _ path: String, _ use: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
+  ) throws -> Int32 {
+    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw ProcessError("socket: \(String(cString: strerror(errno)))") }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -34,16 +55,14 @@ package final class WireSession {
     guard path.utf8.count < capacity else { throw ProcessError("\(path): too long for a socket") }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
     let code = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { use(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
     }
     guard code == 0 else {
       let text = String(cString: strerror(errno))
-      close(descriptor)
-      descriptor = -1
+      Glibc.close(descriptor)
       throw ProcessError("\(path): \(text)")
     }
+    return descriptor
   }
 
   /// Talks through a socket that is connected already, and closes it in the end.
