@@ -69,12 +69,13 @@ struct ClusterCheck {
 
   private mutating func readLog(_ index: Int) throws(ToolError) {
     var member = members[index]
-    let meter = ToolProgress.meter("check-cluster", reading: member.path)
+    let meter = ToolProgress.meter("check-cluster", path: member.path)
     defer { meter.finish() }
     try ClusterFile.forEachRecord(of: member.path, meter: meter) { (root, number) throws(ToolError) in
       if number == 0 { return }
       let record = try ToolError.parsing { () throws(OVSDBError) in try ClusterRecord(json: root) }
-      if let note = try member.add(record, number: number, nameOf: name) { Program.writeOutput("\(note)\n") }
+      guard let note = try member.add(record, number: number, nameOf: name) else { return }
+      ProgressMeter.aside { Program.writeOutput("\(note)\n") }
     }
     members[index] = member
   }

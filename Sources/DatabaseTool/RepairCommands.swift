@@ -14,18 +14,24 @@ enum RepairCommands {
   @Sendable static func check(_ invocation: Invocation) throws(ToolError) -> Int32 {
     let path = invocation.database
     var survey = Survey()
-    try ToolError.wrapping { () throws(LogError) in try survey.walk(path) { _ in } }
-    for gap in survey.gaps { Program.writeOutput("\(path): \(gap.text)\n") }
+    let meter = ToolProgress.meter("check", path: path)
+    defer { meter.finish() }
+    try ToolError.wrapping { () throws(LogError) in try survey.walk(path, meter) { _ in } }
     guard survey.gaps.isEmpty else {
+      meter.finish()
+      for gap in survey.gaps { Program.writeOutput("\(path): \(gap.text)\n") }
       Program.writeOutput("\(path): \(survey.goodCount) good records; ovsdb-tool salvage copies them into a new file\n")
       return InspectCommands.no
     }
+    meter.begin("check: rows", of: ToolProgress.byteCount(of: path))
     do throws(LogError) {
-      if survey.kind == .standalone { _ = try DatabaseFile.read(path) }
+      if survey.kind == .standalone { _ = try DatabaseFile.read(path) { meter.advance(to: Int64($0)) } }
     } catch {
+      meter.finish()
       Program.writeOutput("\(path): records are intact, but do not make a database: \(error)\n")
       return InspectCommands.no
     }
+    meter.finish()
     Program.writeOutput("\(path): \(survey.goodCount) records, no damage\n")
     return EXIT_SUCCESS
   }
@@ -40,11 +46,13 @@ enum RepairCommands {
     var schema: DatabaseSchema?
     if let file = invocation.argument(2) { schema = try SchemaFile.read(file) }
     let hasSchema = schema != nil
+    let meter = ToolProgress.meter("salvage", path: path)
+    defer { meter.finish() }
     return try ToolError.wrapping { () throws(LogError) in
       if try DatabaseFile.kind(of: path) == .clustered { throw LogError.clustered(path) }
       var survey = Survey()
       var copier = try DatabaseFile.Salvage(path: path, destination: destination, schema: schema)
-      try survey.walk(path) { (record) throws(LogError) in
+      try survey.walk(path, meter) { (record) throws(LogError) in
         if hasSchema, record.start == 0 { return }
         if let problem = try copier.add(record) {
           Program.writeError("\(path): record at offset \(record.start) does not fit, left out: \(problem)\n")
@@ -52,6 +60,7 @@ enum RepairCommands {
       }
       for gap in survey.gaps { Program.writeError("\(path): \(gap.text)\n") }
       let count = try copier.finish()
+      meter.finish()
       Program.writeOutput("\(destination): \(count) records\n")
       return EXIT_SUCCESS
     }
@@ -77,7 +86,7 @@ private struct Survey {
   var gaps: [Gap] = []
 
   /// Gives every good record to `body`, in order.
-  mutating func walk(_ path: String, _ body: (Record) throws(LogError) -> Void) throws(LogError) {
+  mutating func walk(_ path: String, _ meter: ProgressMeter, _ body: (Record) throws(LogError) -> Void) throws(LogError) {
     var reader = try RecordReader(path: path, accepting: [.standalone, .clustered])
     kind = reader.kind
     while true {
@@ -86,6 +95,7 @@ private struct Survey {
       case .record(let record):
         goodCount += 1
         try body(record)
+        meter.advance(to: Int64(record.offset))
       case .bad(let error):
         // A system's error says nothing about the file's contents.
         if error.code != nil { throw error }

@@ -17,7 +17,7 @@ enum RewriteCommands {
 
   @Sendable static func compact(_ invocation: Invocation) throws(ToolError) -> Int32 {
     try rewrite(
-      invocation.database, to: invocation.argument(1), comment: "compacted by ovsdb-tool \(Program.compatibleVersion)"
+      "compact", invocation.database, to: invocation.argument(1), comment: "compacted by ovsdb-tool \(Program.compatibleVersion)"
     ) { (database) throws(OVSDBError) in database }
     return EXIT_SUCCESS
   }
@@ -25,7 +25,7 @@ enum RewriteCommands {
   @Sendable static func convert(_ invocation: Invocation) throws(ToolError) -> Int32 {
     let schema = try SchemaFile.read(invocation.argument(1) ?? ToolDefaults.schema)
     try rewrite(
-      invocation.database, to: invocation.argument(2), comment: "converted by ovsdb-tool \(Program.compatibleVersion)"
+      "convert", invocation.database, to: invocation.argument(2), comment: "converted by ovsdb-tool \(Program.compatibleVersion)"
     ) { (database) throws(OVSDBError) in
       try Conversion.convert(database.snapshot, to: schema, rules: .offline)
     }
@@ -34,16 +34,23 @@ enum RewriteCommands {
 
   /// Writes what `change` makes of a database into another file, or into its own under the lock.
   private static func rewrite(
-    _ path: String, to destination: String?, comment: String, _ change: (Database) throws(OVSDBError) -> Database
+    _ activity: String, _ path: String, to destination: String?, comment: String,
+    _ change: (Database) throws(OVSDBError) -> Database
   ) throws(ToolError) {
+    let meter = ToolProgress.meter("\(activity): reading", path: path)
+    defer { meter.finish() }
+    let advance = { (place: Int) in meter.advance(to: Int64(place)) }
     do throws(LogError) {
       if let destination {
-        let result = try changed(DatabaseFile.read(path), change)
+        let database = try DatabaseFile.read(path, progress: advance)
+        meter.begin("\(activity): writing")
+        let result = try changed(database, change)
         try DatabaseFile.write(
           result.snapshot, to: destination, comment: comment, dateMilliseconds: Clock.wallMilliseconds())
         return
       }
-      let opened = try DatabaseFile.open(path)
+      let opened = try DatabaseFile.open(path, progress: advance)
+      meter.begin("\(activity): writing")
       // What a torn end lost would be lost for good by rewriting; the user decides.
       if case .torn(let error, _, _, _) = opened.recovery { throw error }
       let result = try changed(opened.database, change)

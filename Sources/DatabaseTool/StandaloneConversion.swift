@@ -22,7 +22,7 @@ enum StandaloneConversion {
   /// - Throws: what is wrong with the input, or with the output, which must not exist; then there is no output.
   static func run(from input: String, to output: String) throws(ToolError) {
     var plan = LogPlan()
-    let meter = ToolProgress.meter("cluster-to-standalone: reading", reading: input)
+    let meter = ToolProgress.meter("cluster-to-standalone: reading", path: input)
     defer { meter.finish() }
     try forEachGoodRecord(of: input, meter, isTold: true) { (root, number) throws(ToolError) in
       try plan.add(root, number: number, path: input)

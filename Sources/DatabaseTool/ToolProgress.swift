@@ -7,7 +7,7 @@ import Glibc
 
 enum ToolProgress {
   /// A meter whose amounts are places in a file.
-  static func meter(_ activity: String, reading path: String) -> ProgressMeter {
+  static func meter(_ activity: String, path: String) -> ProgressMeter {
     ProgressMeter(activity, of: byteCount(of: path))
   }
 

@@ -23,17 +23,21 @@ package enum DatabaseFile {
   /// A record that is intact but does not fit the schema or the rows counts as damage of the file, like one with a wrong
   /// hash. Reading on behind it, as the peer does, would build on a state that never was.
   ///
-  /// - Parameter keepsDamaged: Open a file with damage inside as well, for reading what stands before it.
+  /// - Parameters:
+  ///   - keepsDamaged: Open a file with damage inside as well, for reading what stands before it.
+  ///   - progress: Called behind every record with the place in the file.
   /// - Throws: as `LogFile.open` and `LogFile.Loader.load` do; `cannot apply this operation to clustered database file`; that
   ///   the rows contradict each other.
   package static func open(
-    _ path: String, keepsDamaged: Bool = false, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system
+    _ path: String, keepsDamaged: Bool = false, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system,
+    progress: (Int) -> Void = { _ in }
   ) throws(LogError) -> Opened {
     let loader = try LogFile.open(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem)
     if loader.kind == .clustered { throw LogError.clustered(path) }
     var assembly = Assembly(path: path, random: random)
     let (log, recovery) = try loader.load(keepsDamaged: keepsDamaged) { (record) throws(LogError) in
       try assembly.apply(record)
+      progress(record.end)
     }
     if recovery != .clean {
       // The bad record may have been applied in part.
@@ -45,14 +49,19 @@ package enum DatabaseFile {
 
   /// Reads a file without lock, for tools.
   ///
+  /// - Parameter progress: Called behind every record with the place in the file.
   /// - Throws: the first error of any kind, also that of a torn end.
   package static func read(
-    _ path: String, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system
+    _ path: String, random: RandomSource = RandomSource(), fileSystem: FileSystem = .system,
+    progress: (Int) -> Void = { _ in }
   ) throws(LogError) -> Database {
     var reader = try RecordReader(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem)
     if reader.kind == .clustered { throw LogError.clustered(path) }
     var assembly = Assembly(path: path, random: random)
-    while let record = try reader.next() { try assembly.apply(record) }
+    while let record = try reader.next() {
+      try assembly.apply(record)
+      progress(record.end)
+    }
     return try assembly.finish()
   }
 
