@@ -29,10 +29,10 @@ package final class WireSession {
     descriptor = try Self.makeSocket(path) { connect($0, $1, $2) }
   }
 
-  /// The other end of a connection that came to a listening socket.
-  package init(accepted descriptor: Int32, secondsMax: Double = 30) {
-    self.descriptor = descriptor
+  /// Talks through a socket that is connected already, and closes it in the end.
+  package init(descriptor: Int32, secondsMax: Double = 30) {
     self.secondsMax = secondsMax
+    self.descriptor = descriptor
   }
 
   /// A listening Unix socket.
@@ -63,12 +63,6 @@ package final class WireSession {
       throw ProcessError("\(path): \(text)")
     }
     return descriptor
-  }
-
-  /// Talks through a socket that is connected already, and closes it in the end.
-  package init(descriptor: Int32, secondsMax: Double = 30) {
-    self.secondsMax = secondsMax
-    self.descriptor = descriptor
   }
 
   deinit { disconnect() }
