@@ -23,23 +23,22 @@ extension Server {
 
   /// Adds the row of a database.
   func publishRow(of database: ServedDatabase) {
-    guard let serverDatabase else { return }
     let model = database.relay == nil ? "standalone" : "relay"
-    transactInternally(
+    changeRows(
       """
       [{"op":"insert","table":"Database","row":{"name":\(quoted(database.name)),"model":"\(model)",\
       "leader":\(database.relay == nil),\(changingColumns(of: database))}}]
-      """, in: serverDatabase)
+      """)
   }
 
   /// Tells what has become of a database: its schema, and whether its source is there.
   func refreshRow(of database: ServedDatabase) {
-    guard let serverDatabase, databases[database.name] === database else { return }
-    transactInternally(
+    guard databases[database.name] === database else { return }
+    changeRows(
       """
       [{"op":"update","table":"Database","where":[["name","==",\(quoted(database.name))]],\
       "row":{\(changingColumns(of: database))}}]
-      """, in: serverDatabase)
+      """)
   }
 
   private func changingColumns(of database: ServedDatabase) -> String {
@@ -49,9 +48,15 @@ extension Server {
   }
 
   func removeRow(of name: String) {
+    changeRows("[{\"op\":\"delete\",\"table\":\"Database\",\"where\":[[\"name\",\"==\",\(quoted(name))]]}]")
+  }
+
+  /// Changes rows of `_Server` in a segment of their own: with one that is done again they would be taken back and not made again.
+  private func changeRows(_ operations: String) {
     guard let serverDatabase else { return }
-    transactInternally(
-      "[{\"op\":\"delete\",\"table\":\"Database\",\"where\":[[\"name\",\"==\",\(quoted(name))]]}]", in: serverDatabase)
+    closeSegment()
+    transactInternally(operations, in: serverDatabase)
+    closeSegment()
   }
 
   private func quoted(_ text: String) -> String {

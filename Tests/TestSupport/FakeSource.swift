@@ -63,7 +63,7 @@ package final class FakeSource: Sendable {
   }
 
   private func serve(_ descriptor: Int32) {
-    let client = Client(WireSession(accepted: descriptor))
+    let client = Client(WireSession(descriptor: descriptor))
     while let message = client.next() {
       guard let method = message["method"]?.stringValue else { continue }
       if method == "echo" { client.reply(message["params"] ?? [], to: message) } else { script(client, method, message) }
