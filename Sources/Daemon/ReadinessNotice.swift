@@ -4,6 +4,7 @@
 // socket named by `NOTIFY_SOCKET` (a path, or `@` and an abstract name). Without the variable nothing happens.
 
 import Glibc
+import Synchronization
 
 package enum ReadinessNotice {
   /// Everything is open: `READY=1`.
@@ -35,23 +36,22 @@ package enum ReadinessNotice {
   @discardableResult package static func send(_ text: String, mayWait: Bool = false) -> Bool {
     guard let name = Paths.environment("NOTIFY_SOCKET") else { return false }
     guard name.hasPrefix("/") || name.hasPrefix("@") else {
-      LogModule("daemon_unix").warn("NOTIFY_SOCKET \"\(name)\" is no path and no abstract name")
+      complain("NOTIFY_SOCKET \"\(name)\" is no path and no abstract name")
       return false
     }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     var bytes = Array(name.utf8)
     guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-      LogModule("daemon_unix").warn("NOTIFY_SOCKET \"\(name)\" is too long")
+      complain("NOTIFY_SOCKET \"\(name)\" is too long")
       return false
     }
     if bytes.first == UInt8(ascii: "@") { bytes[0] = 0 }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
     let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
 
-    let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let descriptor = openSocket()
     guard descriptor >= 0 else { return false }
-    defer { close(descriptor) }
     var text = text
     let sent = text.withUTF8 { bytes in
       withUnsafePointer(to: &address) { pointer in
@@ -60,7 +60,21 @@ package enum ReadinessNotice {
         }
       }
     }
-    if sent < 0 { LogModule("daemon_unix").warn("\(name): notification failed (\(SystemError.text(errno)))") }
+    if sent < 0 { complain("\(name): notification failed (\(SystemError.text(errno)))") }
     return sent >= 0
   }
+
+  /// Kept from the first notice on: a program that ran out of descriptors is alive, and has to be able to say so.
+  private static let socketDescriptor = Mutex<Int32>(-1)
+
+  private static func openSocket() -> Int32 {
+    socketDescriptor.withLock { descriptor in
+      if descriptor < 0 { descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0) }
+      return descriptor
+    }
+  }
+
+  private static let complaints = LogRateLimit(perMinute: 1, burst: 3)
+
+  private static func complain(_ text: String) { LogModule("daemon_unix").warn(complaints, text) }
 }

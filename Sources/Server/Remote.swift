@@ -59,7 +59,12 @@ final class Remote {
 
   /// Stops for good and closes the sessions.
   func remove() {
-    guard !isRemoved else { return }
+    stopListening()
+    closeSessions()
+  }
+
+  /// Accepts nobody any more and dials no more; sessions go on.
+  func stopListening() {
     isRemoved = true
     retry?.cancel()
     if let listener {
@@ -69,7 +74,6 @@ final class Remote {
       InheritedDescriptors.shared.close(number)
     }
     listener = nil
-    closeSessions()
   }
 
   private func closeSessions() {

@@ -90,6 +90,11 @@ final class RemoteManager {
     server.after(Self.statusInterval) { [self] in keepStatus() }
   }
 
+  /// Accepts nobody any more, and goes on with those who are in.
+  func stopListening() {
+    for remote in remotes.values { remote.stopListening() }
+  }
+
   func closeAll() {
     for remote in remotes.values { remote.remove() }
     remotes = [:]

@@ -114,6 +114,8 @@ extension Server {
     MemoryReport.start(on: eventLoop, usage: memoryUsage)
     commands.addStandard(memoryUsage: memoryUsage) { request in
       request.reply()
+      // Who connects from now on waits for whoever serves a passed socket next. Those who are in get their answers.
+      bound.value.remotes.stopListening()
       // The answer leaves before the process does.
       bound.value.after(.milliseconds(10)) {
         bound.value.remotes.closeAll()

@@ -47,6 +47,16 @@ final class TestSocket {
 
   static func file(_ path: String) throws -> TestSocket { try TestSocket(open(path, O_RDONLY | O_CLOEXEC)) }
 
+  /// Waits for a connection.
+  func accept() throws -> WireSession {
+    var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    guard poll(&poller, 1, 60_000) > 0 else { throw ProcessError("nobody connected") }
+    let accepted = Glibc.accept(descriptor, nil, nil)
+    guard accepted >= 0 else { throw ProcessError("accept: \(String(cString: strerror(errno)))") }
+    _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
+    return WireSession(descriptor: accepted, secondsMax: 60)
+  }
+
   var port: UInt16 {
     var address = sockaddr_in()
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
