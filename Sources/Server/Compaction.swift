@@ -2,7 +2,6 @@
 //
 // Compaction of a served database: its file is replaced by one with the schema and one record, written from a snapshot.
 
-import CPosixShims
 import Daemon
 import Engine
 import Journal
@@ -44,7 +43,6 @@ extension Server {
     }
     store.isReplacing = true
     let snapshot = database.database.snapshot
-    let isTrimming = trimsMemory
     let finish: (LogError?) -> Void = { failure in
       store.isReplacing = false
       store.restartSchedule()
@@ -58,7 +56,6 @@ extension Server {
       } catch {
         return error
       }
-      if isTrimming { posix_shim_trim_memory() }
       return nil
     } then: { [self] failure in
       if let failure { return finish(failure) }

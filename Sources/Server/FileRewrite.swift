@@ -9,6 +9,7 @@
 // While syncs are held no commit is reported as durable, so all that ever were are in the new file, on stable storage, before it takes
 // the old one's name (Journal.swift, invariant 5). Commits that are not durable are made and answered all the time.
 
+import CPosixShims
 import Engine
 import Journal
 import NIOCore
@@ -52,14 +53,18 @@ extension Server {
     }
   }
 
-  /// Puts the name of a file that was just swapped on stable storage, and lets go of the old one.
+  /// Puts the name of a file that was just swapped on stable storage, lets go of the old one, and gives back free memory.
   func settle(_ database: ServedDatabase, _ remains: Remains, done: @escaping (LogError?) -> Void) {
     let target = database.store?.syncTarget
     inBackground(on: .sync) {
       target?.result()
     } then: { [self] failure in
       database.releaseSyncs()
-      inBackground(on: .rewriting) { remains.release() } then: { _ in }
+      let isTrimming = trimsMemory
+      inBackground(on: .rewriting) {
+        remains.release()
+        if isTrimming { posix_shim_trim_memory() }
+      } then: { _ in }
       done(failure)
     }
   }

@@ -76,6 +76,17 @@ final class SimulatedDisk: Sendable {
   /// Lets the next sync of data fail, and forgets what it should have synced, as kernels do: programs go on seeing it.
   func failNextSync() { state.withLock { $0.failsNextSync = true } }
 
+  /// Makes a file that is on the disk.
+  func put(_ bytes: [UInt8], at path: String) {
+    state.withLock { state in
+      let inode = state.names[path] ?? state.nextNumber
+      state.nextNumber += 1
+      state.files[inode] = File(seen: bytes, durable: bytes)
+      state.names[path] = inode
+      state.durableNames[path] = inode
+    }
+  }
+
   func contents(of path: String) -> [UInt8]? { state.withLock { state in state.names[path].flatMap { state.files[$0]?.seen } } }
 
   /// The power is back: what reached the disk is all there is.
