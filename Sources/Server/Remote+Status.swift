@@ -38,8 +38,12 @@ extension Remote {
   /// The locks of all sessions.
   private var lockStatus: [(String, String)] {
     let names = server.locks.names(of: self)
-    let lost = sessions.values.reduce(into: Set<String>()) { $0.formUnion($1.locksLost) }.sorted()
-    return [("locks_held", names.owned), ("locks_waiting", names.awaited), ("locks_lost", lost)]
+    var lost: Set<String> = []
+    for session in sessions.values where !session.locksLost.isEmpty {
+      // Whose lock was stolen and who waits for it again has not lost it.
+      lost.formUnion(session.locksLost.filter { !server.locks.hasClaim(session, on: $0) })
+    }
+    return [("locks_held", names.owned), ("locks_waiting", names.awaited), ("locks_lost", lost.sorted())]
       .filter { !$0.1.isEmpty }.map { ($0.0, $0.1.joined(separator: " ")) }
   }
 
