@@ -97,7 +97,7 @@ private final class Watched: MonitorClient {
   }
 
   private func drain() {
-    for subscription in subscriptions { hub.drain(subscription, lastCommitID: database.lastCommitID) }
+    for subscription in subscriptions { hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID) }
   }
 
   private func check() throws {

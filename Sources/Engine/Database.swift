@@ -30,6 +30,8 @@ package final class Database {
   /// The id of the last commit; a random one stands for the state a database had when it was opened.
   package private(set) var lastCommitID: UUID
   var random: RandomSource
+  /// What the last transaction left to its caller to write (`TransactionContext.deferredRowsMin`), in the order of the result.
+  package internal(set) var deferred: [DeferredRows] = []
 
   package init(schema: DatabaseSchema, random: RandomSource = RandomSource()) {
     self.schema = schema
@@ -62,7 +64,10 @@ package final class Database {
     params: JSONValue, context: borrowing TransactionContext, into writer: inout ByteWriter
   ) -> Outcome {
     var transaction = Transaction(database: self)
-    return transaction.run(params: params, context: context, into: &writer)
+    if !deferred.isEmpty { deferred = [] }
+    let outcome = transaction.run(params: params, context: context, into: &writer)
+    if !transaction.deferred.isEmpty { deferred = transaction.deferred }
+    return outcome
   }
 
   /// The number and id that the next commit shall have.

@@ -15,6 +15,8 @@ import OVSDB
 package struct Table: Sendable {
   package let schema: TableSchema
   package private(set) var rows: TreeDictionary<UUID, Row> = [:]
+  /// Grows with every change of a row: of one database's tables, those with equal numbers have equal rows.
+  package private(set) var changeCount: UInt64 = 0
   package private(set) var strongCounts: TreeDictionary<UUID, Int> = [:]
   package private(set) var weakReferrers: TreeDictionary<UUID, Referrers> = [:]
   package private(set) var indexes: [TreeDictionary<IndexKey, UUID>]
@@ -40,6 +42,7 @@ package struct Table: Sendable {
   mutating func replace(_ old: Row?, with new: Row?, uuid: UUID) {
     for position in indexes.indices { updateIndex(position, old, new, uuid) }
     rows[uuid] = new
+    changeCount &+= 1
   }
 
   private mutating func updateIndex(_ position: Int, _ old: Row?, _ new: Row?, _ uuid: UUID) {

@@ -80,6 +80,8 @@ extension Transaction {
     params: JSONValue, context: borrowing TransactionContext, into writer: inout ByteWriter
   ) -> Outcome {
     let start = writer.count
+    self.params = params
+    deferredRowsMin = context.deferredRowsMin
     let count = params.count - 1
     resolveForwardNames(params)
     writer.append("[")
@@ -88,8 +90,9 @@ extension Transaction {
       position += 1
       if position > 1 { writer.append(",") }
       let mark = writer.count
-      do {
+      do throws(OperationFailure) {
         try execute(operation, position, count, context, &writer)
+        if writer.count - start > TransactionLimits.resultBytesMax { throw OperationFailure.error(.resultTooLarge) }
       } catch {
         switch error {
         case .error(let error):

@@ -21,7 +21,14 @@ extension Transaction {
 
     writer.append("{\"rows\":[")
     let isDistinct = columns.contains { $0 === ColumnSchema.uuid }
-    if isDistinct, sort.isEmpty {
+    if let params, mayDefer(table, params) {
+      let rows = chosenRows(table, condition, columns, sort, isDistinct)
+      if let least = deferredRowsMin, rows.count >= least {
+        try deferRows(rows, columns, at: writer.count)
+      } else {
+        Self.write(rows, columns, &writer)
+      }
+    } else if isDistinct, sort.isEmpty {
       var isFirst = true
       forEachRow(in: table, where: condition) { row in
         if !isFirst { writer.append(",") }
@@ -29,15 +36,14 @@ extension Transaction {
         row.write(columns, to: &writer)
       }
     } else {
-      writeSorted(table, condition, columns, sort, isDistinct, &writer)
+      Self.write(chosenRows(table, condition, columns, sort, isDistinct), columns, &writer)
     }
     writer.append("]}")
   }
 
-  private mutating func writeSorted(
-    _ table: TableSchema, _ condition: Condition, _ columns: [ColumnSchema], _ sort: [ColumnSchema], _ isDistinct: Bool,
-    _ writer: inout ByteWriter
-  ) {
+  private mutating func chosenRows(
+    _ table: TableSchema, _ condition: Condition, _ columns: [ColumnSchema], _ sort: [ColumnSchema], _ isDistinct: Bool
+  ) -> [Row] {
     var rows: [Row] = []
     forEachRow(in: table, where: condition) { rows.append($0) }
     // Sorted first: of rows that look alike the one that comes first is told.
@@ -46,6 +52,10 @@ extension Transaction {
       var seen: Set<[Datum]> = []
       rows = rows.filter { row in seen.insert(columns.map { row[$0] }).inserted }
     }
+    return rows
+  }
+
+  private static func write(_ rows: [Row], _ columns: [ColumnSchema], _ writer: inout ByteWriter) {
     for (position, row) in rows.enumerated() {
       if position > 0 { writer.append(",") }
       row.write(columns, to: &writer)

@@ -20,6 +20,12 @@ struct Transaction {
   let symbols: SymbolTable
   var isDurable = false
   var comments: [String] = []
+  /// The request, while it runs.
+  var params: JSONValue?
+  /// Rows of select operations that the caller writes into the result.
+  var deferred: [DeferredRows] = []
+  /// Rows from which on a select is deferred; nil when none may be.
+  var deferredRowsMin: Int?
   /// Tables that operations looked at: a change of one of them may let a blocked transaction go on.
   var tablesRead = ColumnSet()
   /// Set when the changes are another server's (Transaction+Replica.swift).

@@ -16,16 +16,19 @@ package struct TransactionContext {
   package var elapsedMilliseconds: Int64
   /// False for a tool without a server, where nobody can make a wait come true.
   package var canWait: Bool
+  /// A select of at least so many rows, in a transaction that only selects, is left in `Database.deferred`; nil: all is written.
+  package var deferredRowsMin: Int?
 
   package init(
     isReadOnly: Bool = false, ownsLock: @escaping (String) -> Bool = { _ in false }, elapsedMilliseconds: Int64 = 0,
-    canWait: Bool = true, readOnlyReason: String? = nil
+    canWait: Bool = true, readOnlyReason: String? = nil, deferredRowsMin: Int? = nil
   ) {
     self.isReadOnly = isReadOnly
     self.ownsLock = ownsLock
     self.elapsedMilliseconds = elapsedMilliseconds
     self.canWait = canWait
     self.readOnlyReason = readOnlyReason
+    self.deferredRowsMin = deferredRowsMin
   }
 }
 

@@ -57,6 +57,9 @@ package final class RPCConnection: ChannelDuplexHandler {
   /// Whether the log tells the end of the connection at all. A program that ends with its only connection says so itself.
   package var logsClosing = true
 
+  /// Whether `output` stays where it is, because its owner is in the middle of a message of several pieces.
+  package var holdsOutput = false
+
   /// Whether the peer takes what we send. While it does not, produce no more than must be.
   package private(set) var isWritable = true
   package internal(set) var isClosed = false
@@ -180,17 +183,30 @@ package final class RPCConnection: ChannelDuplexHandler {
       output.removeAll()
       return
     }
-    if output.count > 0 { hand(to: context) }
+    if output.count > 0, !holdsOutput { hand(to: context) }
     if hasUnflushed {
       hasUnflushed = false
       context.flush()
     }
   }
 
+  /// Sends a piece of a message while `holdsOutput`.
+  ///
+  /// - Parameter sent: called when the kernel has taken it, perhaps before this returns; never when the connection ends first.
+  package func write(piece: ByteBuffer, sent: @escaping () -> Void) {
+    guard let context, !isClosed else { return }
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    promise.futureResult.assumeIsolated().whenSuccess(sent)
+    if isTracing { trace(sent: piece) }
+    handedCount &+= UInt64(piece.readableBytes)
+    hasUnflushed = false
+    context.writeAndFlush(wrapOutboundOut(piece), promise: promise)
+  }
+
   /// Appends bytes of whole messages that were encoded before, perhaps for many connections; they are not copied.
   package func write(shared buffer: ByteBuffer) {
     guard let context, !isClosed else { return }
-    if output.count > 0 { hand(to: context) }
+    if output.count > 0, !holdsOutput { hand(to: context) }
     write(buffer, to: context)
   }
 
@@ -209,7 +225,7 @@ package final class RPCConnection: ChannelDuplexHandler {
   }
 
   /// Bytes that the kernel has not taken yet, as far as the channel can tell.
-  var unsentCount: UInt64 {
+  package var unsentCount: UInt64 {
     guard let count = try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes) else { return 0 }
     return UInt64(clamping: count)
   }

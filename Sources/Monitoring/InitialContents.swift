@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a new monitor is told first, read from a snapshot: small contents at once, large ones on a thread of their own while the
-// database goes on.
+// What a new monitor is told first, read from a snapshot, piece by piece: a place in the contents is remembered and gone on from, on
+// whatever thread, while the database goes on.
 
 import Engine
 import HashTreeCollections
 import JSON
 import OVSDB
+
+/// A place in initial contents.
+package struct ContentsCursor: Sendable {
+  fileprivate var updates: TableUpdatesWriter
+  /// The position in the specification's tables.
+  fileprivate var table = 0
+  /// The next row of that table; nil before its first.
+  fileprivate var row: TreeDictionary<UUID, Row>.Index?
+
+  package init(format: UpdateFormat) { updates = TableUpdatesWriter(format: format) }
+}
 
 extension MonitorSpecification {
   /// Rows that have to be looked at, an upper bound of what will be told.
@@ -15,51 +26,84 @@ extension MonitorSpecification {
   }
 
   /// Appends `<table-updates>` with all rows the monitor shows.
-  ///
-  /// - Parameter flush: called from time to time with the writer, which it may empty.
-  package func writeInitialContents(
-    of snapshot: Snapshot, format: UpdateFormat, to writer: inout ByteWriter,
-    flush: (inout ByteWriter) -> Void = { _ in }
-  ) {
-    var updates = TableUpdatesWriter(format: format)
-    for table in tables where table.kinds.contains(.initial) {
-      for row in table.candidateRows(in: snapshot.tables[table.table.index]) where table.shows(row) {
-        updates.writeInitial(row, of: table, to: &writer)
-        if writer.count >= Self.pieceBytes { flush(&writer) }
-      }
-    }
-    updates.finish(&writer)
+  package func writeInitialContents(of snapshot: Snapshot, format: UpdateFormat, to writer: inout ByteWriter) {
+    var cursor = ContentsCursor(format: format)
+    while writePiece(of: snapshot, from: &cursor, until: .max, to: &writer) {}
   }
 
-  /// How much is encoded before it is passed on.
-  private static let pieceBytes = 64 * 1024
+  /// Appends `<table-updates>` from a place on, until the writer holds `sizeMax` bytes or everything is written.
+  ///
+  /// - Returns: whether there is more.
+  package func writePiece(
+    of snapshot: Snapshot, from cursor: inout ContentsCursor, until sizeMax: Int, to writer: inout ByteWriter
+  ) -> Bool {
+    while cursor.table < tables.count {
+      let table = tables[cursor.table]
+      if table.kinds.contains(.initial), !table.write(snapshot, &cursor, sizeMax, &writer) { return true }
+      cursor.table += 1
+      cursor.row = nil
+    }
+    cursor.updates.finish(&writer)
+    return false
+  }
 
-  /// Appends `<table-updates>` with the rows that enter and leave when the conditions change from another specification's to these.
+  /// The rows that enter and leave when the conditions change from another specification's to these, each with its table as the client
+  /// is told it: without condition.
+  package func conditionChange(from previous: MonitorSpecification, in snapshot: Snapshot) -> [(OwedChange, MonitoredTable)] {
+    var changes: [(OwedChange, MonitoredTable)] = []
+    for (before, after) in zip(previous.tables, tables) where before.condition != after.condition {
+      var everything = after
+      everything.condition = .everything
+      for row in snapshot.tables[after.table.index].rows.values {
+        let (knows, shows) = (before.shows(row), after.shows(row))
+        guard knows != shows else { continue }
+        changes.append((OwedChange(uuid: row.uuid, old: knows ? row : nil, new: shows ? row : nil), everything))
+      }
+    }
+    return changes
+  }
+
+  /// Appends `<table-updates>` with what `conditionChange` gives.
   ///
   /// - Returns: whether there are any.
   package func writeConditionChange(
     from previous: MonitorSpecification, in snapshot: Snapshot, format: UpdateFormat, to writer: inout ByteWriter
   ) -> Bool {
     var updates = TableUpdatesWriter(format: format)
-    for (before, after) in zip(previous.tables, tables) where before.condition != after.condition {
-      for row in snapshot.tables[after.table.index].rows.values {
-        let (knows, shows) = (before.shows(row), after.shows(row))
-        guard knows != shows else { continue }
-        after.writeEntering(row, shows, &updates, &writer)
-      }
-    }
+    for (change, table) in conditionChange(from: previous, in: snapshot) { updates.write(change, of: table, to: &writer) }
     updates.finish(&writer)
     return !updates.isEmpty
   }
 }
 
 extension MonitoredTable {
-  /// The rows that may satisfy the condition: one by `_uuid` or through an index where each clause names one, else all.
-  fileprivate func candidateRows(in table: Table) -> [Row] {
-    if let rows = namedRows(in: table) { return rows }
-    return Array(table.rows.values)
+  /// Appends the rows of the table from the cursor on.
+  ///
+  /// - Returns: whether the end of the table was reached.
+  fileprivate func write(
+    _ snapshot: Snapshot, _ cursor: inout ContentsCursor, _ sizeMax: Int, _ writer: inout ByteWriter
+  ) -> Bool {
+    let contents = snapshot.tables[table.index]
+    if let named = namedRows(in: contents) {
+      for row in named where shows(row) { cursor.updates.writeInitial(row, of: self, to: &writer) }
+      return true
+    }
+    let rows = contents.rows
+    var index = cursor.row ?? rows.startIndex
+    while index != rows.endIndex {
+      if writer.count >= sizeMax {
+        cursor.row = index
+        return false
+      }
+      let row = rows[index].value
+      if shows(row) { cursor.updates.writeInitial(row, of: self, to: &writer) }
+      rows.formIndex(after: &index)
+    }
+    return true
   }
 
+  /// The rows that may satisfy the condition when each clause names one, by `_uuid` or through an index; nil when all have to be
+  /// looked at.
   private func namedRows(in table: Table) -> [Row]? {
     guard !condition.isEverything else { return nil }
     var rows: [Row] = []
@@ -76,15 +120,5 @@ extension MonitoredTable {
       if let row, !rows.contains(where: { $0 === row }) { rows.append(row) }
     }
     return rows
-  }
-
-  /// A row that the old condition hides and the new one shows, or the other way round.
-  fileprivate func writeEntering(
-    _ row: Row, _ enters: Bool, _ updates: inout TableUpdatesWriter, _ writer: inout ByteWriter
-  ) {
-    var everything = self
-    everything.condition = .everything
-    let change = OwedChange(uuid: row.uuid, old: enters ? nil : row, new: enters ? row : nil)
-    updates.write(change, of: everything, to: &writer)
   }
 }

@@ -80,9 +80,8 @@ package final class MonitorHub {
 
   /// Gives a monitor another specification, and by that perhaps another group.
   ///
-  /// What the client is owed until now it is sent first: rows it knows, it knows by the old conditions.
+  /// What the client is owed until now must have been sent: rows it knows, it knows by the old conditions.
   package func move(_ subscription: Subscription, to specification: MonitorSpecification) {
-    if let backlog = subscription.backlog { drain(subscription, lastCommitID: backlog.lastCommitID ?? .zero) }
     remove(subscription)
     add(subscription, to: makeGroup(specification))
   }
@@ -124,8 +123,10 @@ package final class MonitorHub {
   }
 
   /// Sends a commit to everyone who is owed something of it.
-  package func publish(_ commit: Commit) {
-    for group in gather(commit) { publish(group, commit) }
+  ///
+  /// - Parameter snapshot: the database with the commit, asked for when a client that does not read is owed much.
+  package func publish(_ commit: Commit, snapshot: () -> Snapshot? = { nil }) {
+    for group in gather(commit) { publish(group, commit, snapshot) }
   }
 
   /// The groups that a commit may concern, each with its changes.
@@ -145,13 +146,13 @@ package final class MonitorHub {
     return touched
   }
 
-  private func publish(_ group: MonitorGroup, _ commit: Commit) {
+  private func publish(_ group: MonitorGroup, _ commit: Commit, _ snapshot: () -> Snapshot?) {
     var hasUpdate: Bool?
     var hasUpdate2: Bool?
     for subscription in group.subscriptions {
       guard subscription.client.acceptsUpdates, !subscription.isStarting, subscription.backlog == nil else {
         subscription.backlog = subscription.backlog ?? Backlog()
-        subscription.backlog?.add(commit, of: group.specification)
+        subscription.backlog?.add(commit, of: group.specification, snapshot: snapshot)
         continue
       }
       if subscription.format.isDifferential {
@@ -184,15 +185,32 @@ package final class MonitorHub {
     }
   }
 
-  /// Sends a client what one of its monitors is owed, as one update.
-  package func drain(_ subscription: Subscription, lastCommitID: UUID) {
-    guard let backlog = subscription.backlog, !subscription.isStarting else { return }
+  /// Takes what one of a client's monitors is owed, to be sent as one update.
+  ///
+  /// - Parameter current: the database as it is.
+  /// - Returns: nil when the client is up to date, or its initial contents are not on their way yet.
+  package func takeOwed(_ subscription: Subscription, current: Snapshot) -> (changes: OwedChanges, backlog: Backlog)? {
+    guard let backlog = subscription.backlog, !subscription.isStarting else { return nil }
     subscription.backlog = nil
+    let changes = OwedChanges(
+      backlog, of: subscription.group.specification, current: current, format: subscription.format)
+    return (changes, backlog)
+  }
+
+  /// Sends a client what one of its monitors is owed, as one update, made at once.
+  package func drain(_ subscription: Subscription, current: Snapshot, lastCommitID: UUID) {
+    guard let owed = takeOwed(subscription, current: current) else { return }
+    var changes = owed.changes
+    send(&changes, of: owed.backlog, for: subscription, lastCommitID: lastCommitID)
+  }
+
+  /// Writes what is owed at once and sends it.
+  package func send(
+    _ changes: inout OwedChanges, of backlog: Backlog, for subscription: Subscription, lastCommitID: UUID
+  ) {
     update2.removeAll()
-    var updates = TableUpdatesWriter(format: subscription.format)
-    backlog.forEach(of: subscription.group.specification) { updates.write($0, of: $1, to: &update2) }
-    updates.finish(&update2)
-    guard !updates.isEmpty else { return }
+    while changes.writePiece(until: .max, to: &update2) {}
+    guard !changes.isEmpty else { return }
     subscription.client.send(update2, for: subscription, commitID: backlog.lastCommitID ?? lastCommitID)
   }
 }

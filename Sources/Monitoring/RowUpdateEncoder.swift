@@ -155,7 +155,7 @@ extension MonitoredTable {
 }
 
 /// Writes `<table-updates>`: opens each table's object at its first row and closes what was opened.
-package struct TableUpdatesWriter {
+package struct TableUpdatesWriter: Sendable {
   private let isDifferential: Bool
   private var openTable: Int?
   package private(set) var isEmpty = true

@@ -1,13 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a client may make the server hold. Everything that grows by a client's doing has its limit here or in the file that is named.
+// What clients may make the server hold, by name. Documentation/reliability.md tells what happens at each.
 
-/// The server's limits. Others: `Session.outputBytesMax` (bytes waiting for one client before its updates are added up),
-/// `History.commitsMax`, JSON's nesting depth.
+import OVSDB
+
+/// The server's limits. Those of a single layer stand there: nesting (`JSONLimits`), the result of a transaction (`TransactionLimits`),
+/// rows that are added up for a client that does not read (`Backlog.rowsMax`), recent commits (`History.commitsMax`), pieces of large
+/// messages (`OutputStream`).
 package struct Limits: Sendable {
   /// The longest message of a client, in bytes. The peer has no limit but memory; half a gigabyte is more than any database that
-  /// can be served.
+  /// can be served. `--max-message-size`.
   package var messageBytesMax = 512 << 20
 
+  /// Memory for what all clients have sent and is not executed yet, in bytes, with what parsing makes of it. When it is exceeded the
+  /// client that takes most of it is disconnected.
+  package var inputBytesMax = 2 << 30
+
+  /// Clients that may be connected at once; 0: as many as the process may have descriptors. `--max-sessions`.
+  package var sessionsMax = 0
+
+  /// Encoded initial contents that are kept for clients which ask for the same, in bytes over all databases. Beyond it they are
+  /// encoded again for each client.
+  package var contentsBytesMax = 256 << 20
+
+  /// Monitors of one client.
+  package var monitorsMax = 1000
+  /// Transactions of one client that wait, and conversions under way.
+  package var waitsMax = 1000
+  /// Locks that one client holds or awaits.
+  package var locksMax = 1000
+  /// What one client's monitors, waiting transactions and locks say, in bytes of their requests.
+  package var keptBytesMax = 256 << 20
+
   package init() {}
+}
+
+/// What a session has the server keep for it.
+struct Kept {
+  /// In bytes of requests.
+  private(set) var bytes = 0
+  private var sizes: [String: Int] = [:]
+
+  /// Notes something that is kept.
+  ///
+  /// - Parameters:
+  ///   - name: what it is known by until it is `forget`ten.
+  ///   - count: how many of the kind there are without it.
+  /// - Throws: `.resourcesExhausted` when there are enough.
+  mutating func add(
+    _ kind: Kind, _ name: String, size: Int, count: Int, limits: Limits
+  ) throws(OVSDBError) {
+    guard count < kind.limit(limits) else {
+      throw OVSDBError(.resourcesExhausted, "a client may have \(kind.limit(limits)) \(kind.rawValue)")
+    }
+    guard bytes + size <= limits.keptBytesMax else {
+      throw OVSDBError(
+        .resourcesExhausted, "what is kept for a client may have \(limits.keptBytesMax) bytes")
+    }
+    forget(kind, name)
+    sizes[kind.rawValue + name] = size
+    bytes += size
+  }
+
+  mutating func forget(_ kind: Kind, _ name: String) {
+    bytes -= sizes.removeValue(forKey: kind.rawValue + name) ?? 0
+  }
+
+  enum Kind: String {
+    case monitors, waits = "waiting transactions", locks
+
+    fileprivate func limit(_ limits: Limits) -> Int {
+      switch self {
+      case .monitors: limits.monitorsMax
+      case .waits: limits.waitsMax
+      case .locks: limits.locksMax
+      }
+    }
+  }
 }

@@ -31,7 +31,7 @@ final class ServedDatabase {
   /// Commits for a conversion that goes on beside them; nil when there is none.
   var followed: [Commit]?
   /// Initial contents that are being encoded or were a moment ago.
-  var dumps: [DumpKey: InitialDump] = [:]
+  var contents: [ContentsKey: ContentsLine] = [:]
   private var atomCount: Int
 
   /// Durable commits wait for a sync of at least this number.
@@ -91,7 +91,7 @@ final class ServedDatabase {
     atomCount += commit.atomGrowth
     history.append(commit, databaseAtoms: atomCount)
     followed?.append(commit)
-    hub.publish(commit)
+    hub.publish(commit, snapshot: { database.snapshot })
     server.remotes.databaseChanged(self)
     server.tlsColumns?.databaseChanged(self)
   }
@@ -210,12 +210,12 @@ final class ServedDatabase {
   /// - Parameter atomCount: The atoms in it; to count them takes long.
   /// - Returns: what was there before.
   func replace(with converted: Database, atomCount: Int) -> Remains {
-    let remains = Remains((database, history, dumps))
+    server.beginAllContents(of: self)
+    let remains = Remains((database, history))
     database = converted
     hub = MonitorHub(schema: converted.schema)
     history = History(baseID: converted.lastCommitID)
     self.atomCount = atomCount
-    dumps = [:]
     return remains
   }
 }

@@ -60,6 +60,12 @@ package final class Server {
   var results = ByteWriter(capacity: 64 * 1024)
   private var isClosingScheduled = false
 
+  // Large messages (OutputStream.swift, InitialDump.swift).
+  var pumping: Deque<Session> = []
+  var isPumpScheduled = false
+  /// Contents that are being sent or were a moment ago, oldest first.
+  var sharedContents: [SharedContents] = []
+
   package init(
     group: any EventLoopGroup, threads: NIOThreadPool, rundir: String, limits: Limits = Limits(),
     storageOptions: StorageOptions = StorageOptions()
@@ -112,7 +118,7 @@ package final class Server {
     session.monitors = [:]
     for database in databases.values {
       database.forget(session)
-      for dump in database.dumps.values { dump.waiting.removeAll { $0.session === session } }
+      for line in database.contents.values { line.queue.removeAll { $0.session === session } }
     }
     let names = locks.names(of: session)
     for name in names.owned + names.awaited { release(name, of: session) }

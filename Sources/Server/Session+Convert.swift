@@ -75,14 +75,11 @@ extension Server {
 
   /// Ends a session's monitors of a database whose hub goes away with them.
   ///
-  /// - Returns: the ids of those that have their initial contents; the others are told after theirs (InitialDump.swift).
+  /// - Returns: their ids.
   private func forgetMonitors(of session: Session, in database: ServedDatabase) -> [String] {
-    var started: [String] = []
-    for (key, monitor) in session.monitors where monitor.database === database {
-      session.monitors[key] = nil
-      if !monitor.subscription.isStarting { started.append(key) }
-    }
-    return started
+    let keys = session.monitors.filter { $0.value.database === database }.map(\.key)
+    for key in keys { session.monitors[key] = nil }
+    return keys
   }
 
   /// A database was added: clients that do not know how to learn of it have to connect anew.

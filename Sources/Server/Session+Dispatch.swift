@@ -199,6 +199,10 @@ extension Session {
     switch server.execute(params, in: database, for: self, elapsedMilliseconds: 0) {
     case .done(let isDurable):
       server.touch(self)
+      guard database.database.deferred.isEmpty else {
+        replyToSelects(idText: id.text(sorted: false), database.database.deferred)
+        return
+      }
       connection.output.append("{\"id\":")
       id.write(to: &connection.output)
       finishTransactReply(of: database, isDurable: isDurable)

@@ -5,6 +5,7 @@
 import Engine
 import JSON
 import Monitoring
+import NIOCore
 import OVSDB
 
 extension Session {
@@ -58,17 +59,30 @@ extension Session {
     _ id: JSONValue, _ database: ServedDatabase, _ subscription: Subscription, _ commits: [Commit]
   ) {
     let specification = subscription.group.specification
-    var changes = Backlog()
-    for commit in commits { changes.add(commit, of: specification) }
-    reply(id) { writer in
+    var backlog = Backlog()
+    for commit in commits { backlog.addUp(commit, of: specification) }
+    var changes = OwedChanges(backlog, of: specification, current: database.database.snapshot, format: .update3)
+    func writeHead(_ writer: inout ByteWriter) {
       writer.append("[true,\"")
       database.database.lastCommitID.write(to: &writer)
       writer.append("\",")
-      var updates = TableUpdatesWriter(format: .update3)
-      changes.forEach(of: specification) { updates.write($0, of: $1, to: &writer) }
-      updates.finish(&writer)
-      writer.append("]")
     }
+    guard backlog.count > Server.inlineRowsMax else {
+      reply(id) { writer in
+        writeHead(&writer)
+        while changes.writePiece(until: .max, to: &writer) {}
+        writer.append("]")
+      }
+      return
+    }
+    let head = ByteBuffer { writer in
+      writer.append("{\"id\":")
+      id.write(to: &writer)
+      writer.append(",\"result\":")
+      writeHead(&writer)
+    }
+    begin(
+      OutputStream([.bytes(head), .changes(changes, head: nil), .bytes(ByteBuffer(string: "],\"error\":null}"))]))
   }
 
   /// Shape: `[old-id, new-id, {table: [{"where":[...]}]}]`.
@@ -92,13 +106,39 @@ extension Session {
     }
     // A plain monitor has no condition: its id changes and nothing else does.
     if current.format != .update, changed != previous {
+      database.hub.drain(current, current: database.database.snapshot, lastCommitID: database.database.lastCommitID)
       database.hub.move(current, to: changed)
-      var body = ByteWriter()
-      let hasChanges = changed.writeConditionChange(
-        from: previous, in: database.database.snapshot, format: current.format, to: &body)
-      if hasChanges { send(body, for: current, commitID: database.database.lastCommitID) }
+      if sendConditionChange(from: previous, of: current, database, id) { return }
     }
     replyEmpty(id)
+  }
+
+  /// Tells what enters and leaves by new conditions.
+  ///
+  /// - Returns: whether it is so much that it is a stream, with the reply to the request behind it.
+  private func sendConditionChange(
+    from previous: MonitorSpecification, of subscription: Subscription, _ database: ServedDatabase, _ id: JSONValue
+  ) -> Bool {
+    let specification = subscription.group.specification
+    let commitID = database.database.lastCommitID
+    let changes = specification.conditionChange(from: previous, in: database.database.snapshot)
+    guard changes.count > Server.inlineRowsMax else {
+      var body = ByteWriter()
+      var updates = TableUpdatesWriter(format: subscription.format)
+      for (change, table) in changes { updates.write(change, of: table, to: &body) }
+      updates.finish(&body)
+      if !updates.isEmpty { send(body, for: subscription, commitID: commitID) }
+      return false
+    }
+    let head = ByteBuffer { Self.writeUpdateHead(subscription, commitID, &$0) }
+    let reply = ByteBuffer { writer in
+      writer.append("{\"id\":")
+      id.write(to: &writer)
+      writer.append(",\"result\":{},\"error\":null}")
+    }
+    let owed = OwedChanges(changes, of: specification, in: database.database.snapshot, format: subscription.format)
+    begin(OutputStream([.changes(owed, head: head), .tail(ByteBuffer(string: "]}")), .bytes(reply)]))
+    return true
   }
 
   /// Source: RFC 7047 section 4.1.7.

@@ -36,8 +36,10 @@ final class Session {
   var isQueued = false
   /// The last segment that knows of this session.
   var segmentNumber: UInt64 = 0
-  /// A request is being answered elsewhere (large initial contents); nothing more is executed until it is.
-  var isBusy = false
+  /// A large message on its way (Session+Streams.swift); nothing is executed until it is sent.
+  var stream: OutputStream?
+  /// In the server's queue of streams.
+  var isPumpQueued = false
   /// Input was left because the session was clogged; whoever unclogs it puts it back into the queue.
   private var isStalled = false
   /// The session whose request is being answered keeps its input when a segment closes around it.
@@ -68,8 +70,8 @@ final class Session {
   }
 
   /// Whether another request may be executed.
-  private var isClogged: Bool {
-    isBusy || isClosed || !connection.isWritable || connection.output.count > Self.outputBytesMax
+  var isClogged: Bool {
+    stream != nil || isClosed || !connection.isWritable || connection.output.count > Self.outputBytesMax
       || held.count > Self.heldPiecesMax || waitingBytes > Self.outputBytesMax || forwarded.count > Self.forwardedMax
   }
 
@@ -108,6 +110,10 @@ final class Session {
   func send() {
     guard !isClosed else { return }
     if !keepsInput { connection.releaseInput() }
+    if let stream {
+      if !stream.isStarted { start(stream) }
+      return
+    }
     if !syncsAwaited.isEmpty || !held.isEmpty {
       hold()
     } else {
@@ -123,14 +129,21 @@ final class Session {
 
   /// Keeps the output until its syncs are done, and all that was held before it has left.
   private func hold() {
-    guard connection.output.count > 0 else { return }
-    var buffer = ByteBufferAllocator().buffer(capacity: connection.output.count)
-    connection.output.withBytes { _ = buffer.writeBytes($0) }
+    if let output = takeOutput() { hold(output) }
+  }
+
+  /// Takes what was written, with the syncs that it has to wait for.
+  func takeOutput() -> HeldOutput? {
+    guard connection.output.count > 0 else { return nil }
+    let output = HeldOutput(bytes: ByteBuffer(copying: connection.output), awaited: syncsAwaited)
     connection.output.removeAll()
-    let awaited = syncsAwaited
     syncsAwaited = []
-    held.append(HeldOutput(bytes: buffer, awaited: awaited))
-    for sync in awaited { sync.database.whenSynced(sync.number, session: self) }
+    return output
+  }
+
+  func hold(_ output: HeldOutput) {
+    held.append(output)
+    for sync in output.awaited { sync.database.whenSynced(sync.number, session: self) }
   }
 
   /// A sync failed: those who asked for it are told in their replies, which leave with that.
@@ -147,12 +160,20 @@ final class Session {
       held.removeFirst()
     }
     connection.flush()
+    if stream != nil { return server.schedulePump(self) }
     if held.isEmpty, closesAfterSending { return close() }
     server.enqueue(self)
   }
 
+  /// Whether something that was written before waits for a sync.
+  var holdsForSync: Bool { !held.isEmpty }
+
   /// Forgets the open segment: its output, and that its input was taken.
   func takeBack() {
+    if let stream, !stream.isStarted {
+      self.stream = nil
+      connection.holdsOutput = false
+    }
     connection.output.removeAll()
     connection.input.rewind(to: 0)
     syncsAwaited.removeAll()
@@ -170,28 +191,6 @@ final class Session {
     !isClosed && held.contains { $0.awaited.contains { $0.database === database && $0.number > database.syncedNumber } }
   }
 
-  /// Answers a request with contents that were encoded for many.
-  func deliver(
-    _ buffers: [ByteBuffer], idText: String, head: (inout ByteWriter) -> Void, tail: (inout ByteWriter) -> Void
-  ) {
-    server.touch(self)
-    connection.output.append("{\"id\":")
-    connection.output.append(utf8: idText)
-    connection.output.append(",\"result\":")
-    head(&connection.output)
-    for buffer in buffers {
-      if held.isEmpty, syncsAwaited.isEmpty {
-        connection.write(shared: buffer)
-        continue
-      }
-      // Something before it waits for a sync, and order is kept.
-      hold()
-      held.append(HeldOutput(bytes: buffer, awaited: []))
-    }
-    tail(&connection.output)
-    connection.output.append(",\"error\":null}")
-  }
-
   /// The session had to wait and need not any more.
   func resume() {
     guard !isClosed else { return }
@@ -207,7 +206,10 @@ final class Session {
   /// that is done again would not bring it back.
   private func drainBacklogs() {
     guard hasBacklog, acceptsUpdates else { return }
-    server.writeBacklogs(of: self)
+    for (database, subscription) in monitors.values where subscription.backlog != nil {
+      guard acceptsUpdates else { break }
+      if sendOwed(subscription, of: database), let stream { return start(stream) }
+    }
     if held.isEmpty { connection.flush() } else { hold() }
   }
 
@@ -234,21 +236,12 @@ extension Session: RPCConnectionOwner {
 
 extension Session: MonitorClient {
   var acceptsUpdates: Bool {
-    !isClosed && connection.isWritable && connection.output.count <= Self.outputBytesMax
+    stream == nil && !isClosed && connection.isWritable && connection.output.count <= Self.outputBytesMax
   }
 
   func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID) {
     server.touch(self)
-    connection.output.append("{\"id\":null,\"method\":\"")
-    connection.output.append(subscription.format.method)
-    connection.output.append("\",\"params\":[")
-    connection.output.append(utf8: subscription.id)
-    if subscription.format == .update3 {
-      connection.output.append(",\"")
-      commitID.write(to: &connection.output)
-      connection.output.append("\"")
-    }
-    connection.output.append(",")
+    Self.writeUpdateHead(subscription, commitID, &connection.output)
     connection.output.append(body)
     connection.output.append("]}")
   }

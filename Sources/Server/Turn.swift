@@ -205,15 +205,18 @@ enum Execution {
 }
 
 extension Server {
+  /// Memory that is kept for the next result.
+  private static let retainedResultBytesMax = 1 << 20
+
   /// Runs a transaction; its result array is in `results` afterwards.
   func execute(
     _ params: JSONValue, in database: ServedDatabase, for session: Session, elapsedMilliseconds: Int64
   ) -> Execution {
-    results.removeAll()
+    results.removeAll(keepingCapacity: results.count <= Self.retainedResultBytesMax)
     let previousID = database.database.lastCommitID
     let context = TransactionContext(
       isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
-      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason)
+      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason, deferredRowsMin: Self.inlineRowsMax)
     switch database.database.transact(params: params, context: context, into: &results) {
     case .failed: return .done(isDurable: false)
     case .blocked(let timeout, let tables): return .blocked(timeoutMilliseconds: timeout, tables: tables)

@@ -126,7 +126,7 @@ import Testing
       try check(subscriptions.filter { $0.client === client }, client, database, "seed \(seed) step \(step): \(text)")
       if busyClient.acceptsUpdates {
         let owed = subscriptions.filter { $0.client === busyClient }
-        for subscription in owed { hub.drain(subscription, lastCommitID: database.lastCommitID) }
+        for subscription in owed { hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID) }
         try check(owed, busyClient, database, "busy, seed \(seed) step \(step)")
       }
     }

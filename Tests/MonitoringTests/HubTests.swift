@@ -54,12 +54,12 @@ import Testing
     #expect(subscription.backlog?.count == 1)
     #expect(subscription.backlog?.lastCommitID == database.lastCommitID)
     client.acceptsUpdates = true
-    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
     #expect(subscription.backlog == nil)
     #expect(client.notificationCount == 1)
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.count == 1)
     #expect(client.faults == [])
-    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
     #expect(client.notificationCount == 1)
   }
 
@@ -77,7 +77,7 @@ import Testing
       hub.publish(try #require(try database.run(operation)))
     }
     client.acceptsUpdates = true
-    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
     #expect(client.notificationCount == 0)
   }
 
@@ -98,7 +98,7 @@ import Testing
     #expect(subscription.backlog?.count == 1)
     #expect(subscription.backlog?.lastCommitID == previousID)
     client.acceptsUpdates = true
-    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.values.first?["s"] == .string(.empty))
     #expect(client.faults == [])
   }
@@ -151,7 +151,7 @@ import Testing
     #expect(subscription.backlog?.count == 12)
     hub.publish(try #require(try database.run(#"{"op":"delete","table":"A","where":[["n",">",95]]}"#)))
     client.acceptsUpdates = true
-    hub.drain(subscription, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
     #expect(client.faults == [])
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.count == 5)
   }

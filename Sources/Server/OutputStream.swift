@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Replies and updates that are too large to be made at once: they are made piece by piece as their client takes them, a few pieces for
+// one client and then for the next. So a client that does not read, and a thousand that come together, cost pieces and not copies.
+
+import DequeModule
+import Engine
+import JSON
+import Monitoring
+import NIOCore
+import OVSDB
+
+/// One large message of a session, between what came before it and what comes after.
+final class OutputStream {
+  enum Part {
+    case bytes(ByteBuffer)
+    /// The rows of a select, from a position on.
+    case rows(DeferredRows, next: Int)
+    /// Initial contents, from a piece on.
+    case contents(SharedContents, next: Int)
+    /// What a monitor is owed. When there is a head it is an update, which is not sent at all when nothing is owed.
+    case changes(OwedChanges, head: ByteBuffer?)
+    /// The end of an update that was sent: left out when its changes were nothing.
+    case tail(ByteBuffer)
+  }
+
+  /// What making the next piece came to.
+  enum Step {
+    case piece(ByteBuffer)
+    /// Nothing to send yet, and more to look at.
+    case nothing
+    /// Somebody else has to do something first, who calls `Server.schedulePump`.
+    case waiting
+    case end
+  }
+
+  /// Bytes that are made at once. A single row may be larger.
+  static let pieceBytes = 64 << 10
+  /// Pieces that are with the channel at once.
+  static let piecesInFlightMax = 2
+
+  private(set) var parts: Deque<Part>
+  /// More parts will come: initial contents whose turn it is not.
+  var isOpen = false
+  /// The log took what was before it; pieces may leave.
+  var isStarted = false
+  /// What was written before it in the same segment.
+  var before: HeldOutput?
+  var piecesInFlight = 0
+  /// The monitor that is told its initial contents.
+  let subscription: Subscription?
+  private var wasAnythingOwed = false
+
+  init(_ parts: [Part], subscription: Subscription? = nil) {
+    self.parts = Deque(parts)
+    self.subscription = subscription
+  }
+
+  func append(_ more: [Part]) { parts.append(contentsOf: more) }
+
+  /// Makes the next piece.
+  func step(_ session: Session) -> Step {
+    guard let part = parts.popFirst() else { return isOpen ? .waiting : .end }
+    switch part {
+    case .bytes(let bytes): return bytes.readableBytes > 0 ? .piece(bytes) : .nothing
+    case .tail(let bytes): return wasAnythingOwed ? .piece(bytes) : .nothing
+    case .rows(let rows, let start):
+      var writer = ByteWriter(capacity: Self.pieceBytes + 1024)
+      let next = rows.write(from: start, until: Self.pieceBytes, to: &writer)
+      if next < rows.rows.count { parts.prepend(.rows(rows, next: next)) }
+      return .piece(ByteBuffer(copying: writer))
+    case .contents(let contents, let next):
+      switch contents.take(next, for: session) {
+      case .piece(let piece):
+        parts.prepend(.contents(contents, next: next + 1))
+        return .piece(piece)
+      case .missing:
+        parts.prepend(part)
+        return .waiting
+      case .end: return .nothing
+      }
+    case .changes(var changes, let head): return step(&changes, head)
+    }
+  }
+
+  private func step(_ changes: inout OwedChanges, _ head: ByteBuffer?) -> Step {
+    var writer = ByteWriter(capacity: Self.pieceBytes + 1024)
+    let isBeginning = changes.isEmpty
+    let hasMore = changes.writePiece(until: Self.pieceBytes, to: &writer)
+    if hasMore { parts.prepend(.changes(changes, head: head)) }
+    guard let head else { return writer.count > 0 ? .piece(ByteBuffer(copying: writer)) : .nothing }
+    if changes.isEmpty { return .nothing }
+    wasAnythingOwed = true
+    guard isBeginning else { return .piece(ByteBuffer(copying: writer)) }
+    var piece = head
+    writer.withBytes { _ = piece.writeBytes($0) }
+    return .piece(piece)
+  }
+}
+
+extension ByteBuffer {
+  init(copying writer: borrowing ByteWriter) {
+    self = ByteBufferAllocator().buffer(capacity: writer.count)
+    writer.withBytes { _ = writeBytes($0) }
+  }
+
+  /// What a closure writes.
+  init(_ write: (inout ByteWriter) -> Void) {
+    var writer = ByteWriter()
+    write(&writer)
+    self.init(copying: writer)
+  }
+}
+
+extension Server {
+  /// Pieces that are made before the sockets are looked at again: about two milliseconds' worth.
+  private static let piecesPerTurnMax = 8
+  /// The event loop looks at the sockets when no task is due. So this is how long it is left to them.
+  static let breath = TimeAmount.microseconds(20)
+
+  /// Has a session's stream gone on with, after those of others.
+  func schedulePump(_ session: Session) {
+    guard !session.isPumpQueued else { return }
+    session.isPumpQueued = true
+    pumping.append(session)
+    guard !isPumpScheduled else { return }
+    isPumpScheduled = true
+    soon { [self] in runPumps() }
+  }
+
+  private func runPumps() {
+    isPumpScheduled = false
+    // What comes after a stream may be of the open segment.
+    closeSegment()
+    var budget = Self.piecesPerTurnMax
+    while budget > 0, let session = pumping.popFirst() {
+      budget -= 1
+      session.isPumpQueued = false
+      if session.pump(), !session.isPumpQueued {
+        session.isPumpQueued = true
+        pumping.append(session)
+      }
+    }
+    guard !pumping.isEmpty, !isPumpScheduled else { return }
+    isPumpScheduled = true
+    after(Self.breath) { [self] in runPumps() }
+  }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A session's large messages: one at a time, and while it is on its way no request is executed and no update written. What the server has
+// to say meanwhile (`locked`, `stolen`) comes behind it.
+
+import Engine
+import JSON
+import Monitoring
+import NIOCore
+import OVSDB
+
+extension Session {
+  /// Begins a large message behind what was written so far. It leaves when the segment is closed.
+  func begin(_ stream: OutputStream) {
+    server.touch(self)
+    stream.before = takeOutput()
+    connection.holdsOutput = true
+    self.stream = stream
+  }
+
+  /// Lets a stream go on its way: the log took what is before it.
+  func start(_ stream: OutputStream) {
+    stream.isStarted = true
+    if let before = stream.before {
+      if holdsForSync || !before.awaited.isEmpty {
+        hold(before)
+      } else {
+        connection.write(shared: before.bytes)
+        connection.flush()
+      }
+      stream.before = nil
+    }
+    server.schedulePump(self)
+  }
+
+  /// Makes and sends one piece.
+  ///
+  /// - Returns: whether there is more to do at once.
+  func pump() -> Bool {
+    guard let stream, stream.isStarted, !isClosed, !holdsForSync else { return false }
+    guard stream.piecesInFlight < OutputStream.piecesInFlightMax else { return false }
+    switch stream.step(self) {
+    case .nothing: return true
+    case .waiting: return false
+    case .end:
+      end(stream)
+      return false
+    case .piece(let piece):
+      stream.piecesInFlight += 1
+      connection.write(piece: piece) { [weak self] in
+        stream.piecesInFlight -= 1
+        guard let self, self.stream === stream else { return }
+        self.server.schedulePump(self)
+      }
+      return stream.piecesInFlight < OutputStream.piecesInFlightMax
+    }
+  }
+
+  private func end(_ stream: OutputStream) {
+    self.stream = nil
+    connection.holdsOutput = false
+    stream.subscription?.isStarting = false
+    connection.flush()
+    if closesAfterSending { return close() }
+    resume()
+  }
+
+  // MARK: - What is large
+
+  /// Answers a transaction that only selected, with much to tell.
+  func replyToSelects(idText: String, _ deferred: [DeferredRows]) {
+    server.touch(self)
+    connection.output.append("{\"id\":")
+    connection.output.append(utf8: idText)
+    connection.output.append(",\"result\":")
+    var parts: [OutputStream.Part] = []
+    server.results.withBytes { bytes in
+      var start = 0
+      for rows in deferred {
+        parts.append(.bytes(ByteBuffer(bytes: bytes[start..<rows.offset])))
+        parts.append(.rows(rows, next: 0))
+        start = rows.offset
+      }
+      parts.append(.bytes(ByteBuffer(bytes: bytes[start...])))
+    }
+    parts.append(.bytes(ByteBuffer(string: ",\"error\":null}")))
+    begin(OutputStream(parts))
+  }
+
+  /// Sends what a monitor is owed: at once when it is little, else as a stream.
+  ///
+  /// - Returns: whether a stream was begun.
+  func sendOwed(_ subscription: Subscription, of database: ServedDatabase) -> Bool {
+    let current = database.database.snapshot
+    guard let owed = database.hub.takeOwed(subscription, current: current) else { return false }
+    let backlog = owed.backlog
+    var changes = owed.changes
+    guard backlog.isLarge || backlog.count > Server.inlineRowsMax else {
+      database.hub.send(&changes, of: backlog, for: subscription, lastCommitID: database.database.lastCommitID)
+      return false
+    }
+    let commitID = backlog.lastCommitID ?? database.database.lastCommitID
+    let head = ByteBuffer { Self.writeUpdateHead(subscription, commitID, &$0) }
+    begin(OutputStream([.changes(changes, head: head), .tail(ByteBuffer(string: "]}"))]))
+    return true
+  }
+
+  /// Appends an update notification up to its `<table-updates>`.
+  static func writeUpdateHead(_ subscription: Subscription, _ commitID: UUID, _ writer: inout ByteWriter) {
+    writer.append("{\"id\":null,\"method\":\"")
+    writer.append(subscription.format.method)
+    writer.append("\",\"params\":[")
+    writer.append(utf8: subscription.id)
+    if subscription.format == .update3 {
+      writer.append(",\"")
+      commitID.write(to: &writer)
+      writer.append("\"")
+    }
+    writer.append(",")
+  }
+}
