@@ -104,7 +104,13 @@ let fuzzing: [Target] = [
     name: "FuzzTargets",
     dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Monitoring", "JSONRPC", "Control", nioCore, nioEmbedded],
     path: "Fuzz/Targets", swiftSettings: settings),
-  .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: settings),
+  .target(
+    name: "StatefulFuzz",
+    dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Monitoring", "Server", "FuzzTargets", "TestSupport", nioCore, nioPosix],
+    path: "Fuzz/Stateful", swiftSettings: settings),
+  .executableTarget(
+    name: "ovsdb-fuzz-server", dependencies: ["StatefulFuzz"], path: "Fuzz/StatefulDriver", swiftSettings: settings),
+  .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "StatefulFuzz"], swiftSettings: settings),
 ]
 
 /// libFuzzer brings its own `main`, so this is no part of an ordinary build.

@@ -7,8 +7,8 @@ import Engine
 import JSON
 import OVSDB
 
-enum Catalog {
-  static let schemaText = """
+package enum Catalog {
+  package static let schemaText = """
     {"name":"db","version":"1.0.0","tables":{
     "A":{"columns":{"n":{"type":"integer"},"s":{"type":"string"},"r":{"type":"real"},"b":{"type":"boolean"},
       "u":{"type":"uuid"},"set":{"type":{"key":"integer","min":0,"max":"unlimited"}},

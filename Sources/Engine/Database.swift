@@ -33,6 +33,12 @@ package final class Database {
   /// What the last transaction left to its caller to write (`TransactionContext.deferredRowsMin`), in the order of the result.
   package internal(set) var deferred: [DeferredRows] = []
 
+  /// Hands `deferred` over.
+  package func takeDeferred() -> [DeferredRows] {
+    defer { deferred = [] }
+    return deferred
+  }
+
   package init(schema: DatabaseSchema, random: RandomSource = RandomSource()) {
     self.schema = schema
     self.random = random

@@ -37,6 +37,11 @@ package struct JSONStream: ~Copyable {
   /// Bytes held that are not consumed yet.
   package var bufferedCount: Int { bytes.count - begin }
 
+  /// Memory that is taken by what is held and by what was parsed last, in bytes.
+  package var memoryBytes: Int {
+    bytes.capacity + parser.tape.capacity * MemoryLayout<JSONTapeEntry>.stride + parser.side.capacity
+  }
+
   /// Adds bytes that were read.
   ///
   /// - Complexity: O(bytes), amortised.

@@ -102,7 +102,9 @@ struct JSONBuffer<Element: BitwiseCopyable> {
   /// This buffer with room for `extra` more elements; its old memory is gone.
   @inline(never)
   consuming func grown(by extra: Int) -> JSONBuffer {
-    var larger = JSONBuffer(capacity: max(count + extra, capacity * 2, 64))
+    // What is large already grows by a quarter: while it is copied there are two of it.
+    let growth = capacity * MemoryLayout<Element>.stride > 64 << 20 ? capacity / 4 : capacity
+    var larger = JSONBuffer(capacity: max(count + extra, capacity + growth, 64))
     larger.base.update(from: base, count: count)
     larger.count = count
     base.deallocate()

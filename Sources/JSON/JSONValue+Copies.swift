@@ -45,6 +45,15 @@ extension JSONValue {
     return true
   }
 
+  /// The memory of a deep copy, in bytes.
+  package var detachedSize: Int {
+    let source = tape.pointee.entries + index
+    let span = entry.span
+    return (0..<span).reduce(span * MemoryLayout<JSONTapeEntry>.stride) { size, at in
+      size + (source[at].kindByte == Kind.string.rawValue ? source[at].length : 0)
+    }
+  }
+
   /// A deep copy that owns its memory, no larger than it needs.
   package func detached() -> JSONDocument {
     let span = entry.span

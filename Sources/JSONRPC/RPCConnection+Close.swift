@@ -40,12 +40,18 @@ extension RPCConnection {
     finish(reason)
   }
 
+  /// Closes the connection at once, whatever was not sent.
+  package func abort() {
+    discardsOutput = true
+    finish(.local)
+  }
+
   /// Ends the connection for us at once, and for the channel when what we have said is sent.
   func finish(_ reason: RPCCloseReason) {
     guard !isClosed else { return }
     owner?.closing(self)
     guard !isClosed else { return }
-    flush()
+    if discardsOutput { output.removeAll() } else { flush() }
     // Sending may have found that the peer is gone.
     guard !isClosed else { return }
     isClosed = true
@@ -61,7 +67,7 @@ extension RPCConnection {
 
   private func closeChannel(afterSending: Bool) {
     guard let context, context.channel.isActive else { return }
-    guard afterSending, unsentCount > 0 else {
+    guard afterSending, !discardsOutput, unsentCount > 0 else {
       context.close(promise: nil)
       return
     }

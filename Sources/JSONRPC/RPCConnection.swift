@@ -71,6 +71,7 @@ package final class RPCConnection: ChannelDuplexHandler {
   /// Whether the channel wanted to read when it might not.
   private var hasHeldRead = false
   private(set) var hasReachedEnd = false
+  var discardsOutput = false
   private var hasUnflushed = false
   var isTracing = false
 

@@ -21,9 +21,6 @@ package struct Backlog: Sendable {
   /// The number of the first commit that was added: earlier ones were sent.
   private var firstSequence: UInt64?
 
-  /// Rows that are added up one by one. A row takes about a hundred bytes.
-  package static let rowsMax = 1000
-
   package init() {}
 
   fileprivate init(_ changes: [(OwedChange, MonitoredTable)]) {
@@ -36,13 +33,17 @@ package struct Backlog: Sendable {
   /// Whether changes are found by comparing snapshots.
   package var isLarge: Bool { base != nil }
 
-  /// - Parameter snapshot: the database with the commit; asked for when the sum grows too large.
-  package mutating func add(_ commit: Commit, of specification: MonitorSpecification, snapshot: () -> Snapshot?) {
+  /// - Parameters:
+  ///   - rowsMax: rows that are added up one by one, each of which takes about a hundred bytes.
+  ///   - snapshot: the database with the commit; asked for when there are more.
+  package mutating func add(
+    _ commit: Commit, of specification: MonitorSpecification, rowsMax: Int = .max, snapshot: () -> Snapshot? = { nil }
+  ) {
     lastCommitID = commit.id
     if firstSequence == nil { firstSequence = commit.sequence }
     guard base == nil else { return }
     addUp(commit, of: specification)
-    if count > Self.rowsMax { base = snapshot() }
+    if count > rowsMax { base = snapshot() }
   }
 
   /// Adds a commit without ever taking a snapshot: for a sum that is sent at once.

@@ -55,6 +55,8 @@ package final class MonitorHub {
   private var update = ByteWriter()
   private var update2 = ByteWriter()
   package private(set) var subscriptionCount = 0
+  /// Rows that are added up one by one for a client that does not read.
+  package var backlogRowsMax = Int.max
 
   package init(schema: DatabaseSchema) {
     interests = schema.tables.map { _ in TableInterests() }
@@ -152,7 +154,7 @@ package final class MonitorHub {
     for subscription in group.subscriptions {
       guard subscription.client.acceptsUpdates, !subscription.isStarting, subscription.backlog == nil else {
         subscription.backlog = subscription.backlog ?? Backlog()
-        subscription.backlog?.add(commit, of: group.specification, snapshot: snapshot)
+        subscription.backlog?.add(commit, of: group.specification, rowsMax: backlogRowsMax, snapshot: snapshot)
         continue
       }
       if subscription.format.isDifferential {

@@ -83,14 +83,15 @@ final class SharedContents {
     let specification = key.specification
     let snapshot = snapshot
     let start = starts[number]
+    let size = server.limits.pieceBytes
     server.inBackground { () -> Job in
       var job = Job()
       var cursor = start
-      var writer = ByteWriter(capacity: OutputStream.pieceBytes + 4096)
+      var writer = ByteWriter(capacity: size + 4096)
       while job.pieces.count < Self.piecesPerJob, !job.isComplete {
         writer.removeAll()
         job.isComplete = !specification.writePiece(
-          of: snapshot, from: &cursor, until: OutputStream.pieceBytes, to: &writer)
+          of: snapshot, from: &cursor, until: size, to: &writer)
         job.pieces.append(ByteBuffer(copying: writer))
         job.starts.append(cursor)
       }
@@ -143,8 +144,6 @@ final class ContentsLine {
 }
 
 extension Server {
-  /// Rows above which contents are encoded off the loop. A thousand rows take about a millisecond.
-  static let inlineRowsMax = 500
   /// How long contents that nobody reads are kept for those who come a moment later.
   private static let contentsKept = TimeAmount.seconds(1)
   /// How long newer contents wait for those that are on their way.
@@ -156,7 +155,7 @@ extension Server {
   ) {
     let snapshot = database.database.snapshot
     let specification = subscription.group.specification
-    guard specification.rowCount(in: snapshot) > Self.inlineRowsMax else {
+    guard specification.rowCount(in: snapshot) > limits.inlineRowsMax else {
       session.reply(id) { writer in
         Self.writeHead(subscription.format, database.database.lastCommitID, &writer)
         specification.writeInitialContents(of: snapshot, format: subscription.format, to: &writer)

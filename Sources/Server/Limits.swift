@@ -5,8 +5,7 @@
 import OVSDB
 
 /// The server's limits. Those of a single layer stand there: nesting (`JSONLimits`), the result of a transaction (`TransactionLimits`),
-/// rows that are added up for a client that does not read (`Backlog.rowsMax`), recent commits (`History.commitsMax`), pieces of large
-/// messages (`OutputStream`).
+/// recent commits (`History.commitsMax`).
 package struct Limits: Sendable {
   /// The longest message of a client, in bytes. The peer has no limit but memory; half a gigabyte is more than any database that
   /// can be served. `--max-message-size`.
@@ -22,6 +21,13 @@ package struct Limits: Sendable {
   /// Encoded initial contents that are kept for clients which ask for the same, in bytes over all databases. Beyond it they are
   /// encoded again for each client.
   package var contentsBytesMax = 256 << 20
+
+  /// Rows up to which a reply or update is made at once; a thousand rows take about a millisecond. Larger ones are made piece by piece.
+  package var inlineRowsMax = 500
+  /// Bytes of a piece; a single row may be larger.
+  package var pieceBytes = 64 << 10
+  /// Rows that are added up one by one for a monitor whose client does not read; beyond it a snapshot is kept.
+  package var backlogRowsMax = 1000
 
   /// Monitors of one client.
   package var monitorsMax = 1000
@@ -40,6 +46,8 @@ struct Kept {
   /// In bytes of requests.
   private(set) var bytes = 0
   private var sizes: [String: Int] = [:]
+
+  var count: Int { sizes.count }
 
   /// Notes something that is kept.
   ///

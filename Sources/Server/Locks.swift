@@ -4,6 +4,8 @@
 
 /// Who holds which lock and who waits for it.
 ///
+/// Invariant: `claims` names for each session the queues that it is in, each of which it is in once.
+///
 /// Source: RFC 7047 sections 4.1.8 to 4.1.11.
 struct Locks {
   /// A session's wish for a lock; the first of a queue owns it.
@@ -14,6 +16,7 @@ struct Locks {
   }
 
   private var queues: [String: [Claim]] = [:]
+  private var claims: [ObjectIdentifier: Set<String>] = [:]
 
   func isOwner(_ session: Session, of name: String) -> Bool {
     queues[name]?.first?.session === session
@@ -21,12 +24,16 @@ struct Locks {
 
   /// Whether a session owns or awaits a lock.
   func hasClaim(_ session: Session, on name: String) -> Bool {
-    queues[name]?.contains { $0.session === session } ?? false
+    claims[ObjectIdentifier(session)]?.contains(name) ?? false
   }
+
+  /// The number of locks that a session owns or awaits.
+  func count(of session: Session) -> Int { claims[ObjectIdentifier(session)]?.count ?? 0 }
 
   /// - Returns: whether the session owns the lock now.
   mutating func lock(_ name: String, for session: Session) -> Bool {
     queues[name, default: []].append(Claim(session: session, isSteal: false))
+    claims[ObjectIdentifier(session), default: []].insert(name)
     return isOwner(session, of: name)
   }
 
@@ -34,8 +41,12 @@ struct Locks {
   mutating func steal(_ name: String, for session: Session) -> Session? {
     var queue = queues[name] ?? []
     let victim = queue.first
-    if victim?.isSteal == true { queue.removeFirst() }
+    if let victim, victim.isSteal {
+      queue.removeFirst()
+      forget(name, of: victim.session)
+    }
     queue.insert(Claim(session: session, isSteal: true), at: 0)
+    claims[ObjectIdentifier(session), default: []].insert(name)
     queues[name] = queue
     return victim?.session
   }
@@ -47,17 +58,35 @@ struct Locks {
     guard var queue = queues[name], let position = queue.firstIndex(where: { $0.session === session }) else { return nil }
     queue.remove(at: position)
     queues[name] = queue.isEmpty ? nil : queue
+    forget(name, of: session)
     return position == 0 ? queue.first?.session : nil
+  }
+
+  private mutating func forget(_ name: String, of session: Session) {
+    claims[ObjectIdentifier(session)]?.remove(name)
+    if claims[ObjectIdentifier(session)]?.isEmpty == true { claims[ObjectIdentifier(session)] = nil }
   }
 
   /// The locks that a session owns and those it awaits, sorted.
   func names(of session: Session) -> (owned: [String], awaited: [String]) {
-    var owned: [String] = []
-    var awaited: [String] = []
-    for (name, queue) in queues where queue.contains(where: { $0.session === session }) {
-      if queue.first?.session === session { owned.append(name) } else { awaited.append(name) }
+    let names = claims[ObjectIdentifier(session)] ?? []
+    let owned = names.filter { isOwner(session, of: $0) }
+    return (owned.sorted(), names.subtracting(owned).sorted())
+  }
+
+  /// What is wrong with the bookkeeping; empty when all is well.
+  func checkInvariants() -> [String] {
+    var faults: [String] = []
+    var counted = 0
+    for (name, queue) in queues {
+      if queue.isEmpty { faults.append("lock \(name) is kept without a claim") }
+      if Set(queue.map { ObjectIdentifier($0.session) }).count != queue.count { faults.append("lock \(name) is claimed twice by one session") }
+      for claim in queue where !hasClaim(claim.session, on: name) { faults.append("a claim on lock \(name) is not filed") }
+      if queue.dropFirst().contains(where: \.isSteal) { faults.append("lock \(name): a thief waits") }
+      counted += queue.count
     }
-    return (owned.sorted(), awaited.sorted())
+    if counted != claims.values.reduce(0, { $0 + $1.count }) { faults.append("claims are filed that no lock has") }
+    return faults
   }
 
   /// The names that sessions of a remote own and wait for, sorted.

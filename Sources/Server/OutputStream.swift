@@ -34,8 +34,6 @@ final class OutputStream {
     case end
   }
 
-  /// Bytes that are made at once. A single row may be larger.
-  static let pieceBytes = 64 << 10
   /// Pieces that are with the channel at once.
   static let piecesInFlightMax = 2
 
@@ -65,8 +63,9 @@ final class OutputStream {
     case .bytes(let bytes): return bytes.readableBytes > 0 ? .piece(bytes) : .nothing
     case .tail(let bytes): return wasAnythingOwed ? .piece(bytes) : .nothing
     case .rows(let rows, let start):
-      var writer = ByteWriter(capacity: Self.pieceBytes + 1024)
-      let next = rows.write(from: start, until: Self.pieceBytes, to: &writer)
+      let size = session.server.limits.pieceBytes
+      var writer = ByteWriter(capacity: size + 1024)
+      let next = rows.write(from: start, until: size, to: &writer)
       if next < rows.rows.count { parts.prepend(.rows(rows, next: next)) }
       return .piece(ByteBuffer(copying: writer))
     case .contents(let contents, let next):
@@ -79,14 +78,14 @@ final class OutputStream {
         return .waiting
       case .end: return .nothing
       }
-    case .changes(var changes, let head): return step(&changes, head)
+    case .changes(var changes, let head): return step(&changes, head, size: session.server.limits.pieceBytes)
     }
   }
 
-  private func step(_ changes: inout OwedChanges, _ head: ByteBuffer?) -> Step {
-    var writer = ByteWriter(capacity: Self.pieceBytes + 1024)
+  private func step(_ changes: inout OwedChanges, _ head: ByteBuffer?, size: Int) -> Step {
+    var writer = ByteWriter(capacity: size + 1024)
     let isBeginning = changes.isEmpty
-    let hasMore = changes.writePiece(until: Self.pieceBytes, to: &writer)
+    let hasMore = changes.writePiece(until: size, to: &writer)
     if hasMore { parts.prepend(.changes(changes, head: head)) }
     guard let head else { return writer.count > 0 ? .piece(ByteBuffer(copying: writer)) : .nothing }
     if changes.isEmpty { return .nothing }

@@ -150,7 +150,7 @@ final class Remote {
   }
 
   private func accept(_ channel: any Channel, name: String) throws {
-    guard !isRemoved else { throw ChannelError.ioOnClosedChannel }
+    guard !isRemoved, server.admits(name) else { throw ChannelError.ioOnClosedChannel }
     let connection = RPCConnection(name: name, messageBytesMax: server.limits.messageBytesMax)
     connection.announcesClosing = !method.isPassive
     let session = Session(connection: connection, server: server, remote: self, isReadOnly: options.isReadOnly)

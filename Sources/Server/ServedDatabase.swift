@@ -27,7 +27,7 @@ final class ServedDatabase {
   var relay: Relay?
   /// What clients that write are told in the place of the usual words.
   let readOnlyReason: String?
-  var triggers: [Trigger] = []
+  var triggers = TriggerQueue()
   /// Commits for a conversion that goes on beside them; nil when there is none.
   var followed: [Commit]?
   /// Initial contents that are being encoded or were a moment ago.
@@ -56,6 +56,7 @@ final class ServedDatabase {
     self.readOnlyReason = readOnlyReason
     self.server = server
     hub = MonitorHub(schema: database.schema)
+    hub.backlogRowsMax = server.limits.backlogRowsMax
     history = History(baseID: database.lastCommitID)
     atomCount = database.atomCount
   }
@@ -214,6 +215,7 @@ final class ServedDatabase {
     let remains = Remains((database, history))
     database = converted
     hub = MonitorHub(schema: converted.schema)
+    hub.backlogRowsMax = server.limits.backlogRowsMax
     history = History(baseID: converted.lastCommitID)
     self.atomCount = atomCount
     return remains

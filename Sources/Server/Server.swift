@@ -49,6 +49,9 @@ package final class Server {
 
   // The turn (Turn.swift).
   var ready: Deque<Session> = []
+  /// Blocked transactions that a commit may have made possible, or whose time is up.
+  var dueTriggers: Deque<Trigger> = []
+  var isRunningTriggers = false
   var isTurnScheduled = false
   var segment = Segment()
   var databasesToWrite: [ServedDatabase] = []
@@ -59,6 +62,8 @@ package final class Server {
   /// The result array of the transaction executed last.
   var results = ByteWriter(capacity: 64 * 1024)
   private var isClosingScheduled = false
+  /// Memory for the input of all sessions.
+  var inputBytes = 0
 
   // Large messages (OutputStream.swift, InitialDump.swift).
   var pumping: Deque<Session> = []
@@ -104,12 +109,32 @@ package final class Server {
 
   func add(_ session: Session) { sessions[ObjectIdentifier(session)] = session }
 
+  /// Whether there is room for one more session; says so now and then when there is not.
+  func admits(_ name: String) -> Bool {
+    guard limits.sessionsMax > 0, sessions.count >= limits.sessionsMax else { return true }
+    log.warning(
+      "\(name): closing connection: there are \(sessions.count) sessions, as many as may be",
+      metadata: ["rate-limit": "sessions"])
+    return false
+  }
+
+  /// Disconnects the client whose input takes most, when that of all takes too much.
+  func shedInput() {
+    guard let session = sessions.values.max(by: { $0.inputBytes < $1.inputBytes }), !session.isClosed else { return }
+    log.warning(
+      """
+      \(session.connection.name): closing connection: its input takes \(session.inputBytes) bytes, the most, and that of all \
+      clients \(inputBytes)
+      """, metadata: ["rate-limit": "input"])
+    session.abort()
+  }
+
   /// Forgets a session whose connection ended: what it waited for, watched and held.
   func remove(_ session: Session, reason: RPCCloseReason) {
     guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
     for trigger in session.pending.values {
       trigger.cancelTimeout()
-      trigger.database.triggers.removeAll { $0 === trigger }
+      trigger.database.triggers.remove(trigger)
     }
     session.pending = [:]
     for request in session.forwarded.values { request.relay.abandon(request) }
@@ -125,6 +150,7 @@ package final class Server {
     let remote = session.remote
     remote.remove(session)
     if remote.sessions.isEmpty { closingRemotes[ObjectIdentifier(remote)] = nil }
+    inputBytes -= session.inputBytes
     scheduleClosing()
   }
 

@@ -162,6 +162,7 @@ extension Server {
       add("txn-history-atoms", database.history.atomCount)
     }
     add("sessions", sessions.count)
+    add("backlog", sessions.values.reduce(0) { $0 + $1.backlogBytes })
     return usage
   }
 }

@@ -56,7 +56,7 @@ extension Server {
   ///
   /// - Parameter answering: a session that is told by the reply that it waits for.
   func databaseChanged(_ database: ServedDatabase, answering: Session? = nil) {
-    let triggers = database.triggers
+    let triggers = database.triggers.inOrder()
     for session in sessions.values {
       guard session.isChangeAware else {
         _ = forgetMonitors(of: session, in: database)
@@ -78,7 +78,10 @@ extension Server {
   /// - Returns: their ids.
   private func forgetMonitors(of session: Session, in database: ServedDatabase) -> [String] {
     let keys = session.monitors.filter { $0.value.database === database }.map(\.key)
-    for key in keys { session.monitors[key] = nil }
+    for key in keys {
+      session.monitors[key] = nil
+      session.kept.forget(.monitors, key)
+    }
     return keys
   }
 

@@ -200,14 +200,14 @@ extension Session {
     case .done(let isDurable):
       server.touch(self)
       guard database.database.deferred.isEmpty else {
-        replyToSelects(idText: id.text(sorted: false), database.database.deferred)
+        replyToSelects(idText: id.text(sorted: false), database.database.takeDeferred())
         return
       }
       connection.output.append("{\"id\":")
       id.write(to: &connection.output)
       finishTransactReply(of: database, isDurable: isDurable)
     case .blocked(let timeout, let tables):
-      block(database, params, id, timeout, tables)
+      try block(database, params, id, timeout, tables)
     }
   }
 
@@ -236,9 +236,11 @@ extension Session {
 
   private func block(
     _ database: ServedDatabase, _ params: JSONValue, _ id: JSONValue, _ timeout: Int64?, _ tables: ColumnSet
-  ) {
+  ) throws(OVSDBError) {
+    let key = id.text(sorted: true)
+    try kept.add(.waits, key, size: key.utf8.count + params.detachedSize, count: pending.count, limits: server.limits)
     let trigger = Trigger(
-      session: self, database: database, id: id.text(sorted: true), params: params.detached(), arrival: .now(), tables: tables)
+      session: self, database: database, id: key, params: params.detached(), arrival: .now(), tables: tables)
     pending[trigger.id] = trigger
     database.triggers.append(trigger)
     server.noteBlocked(trigger)
@@ -285,6 +287,8 @@ extension Session {
     if server.locks.hasClaim(self, on: name) || locksLost.contains(name) {
       throw OVSDBError.syntaxError("must issue \"unlock\" before new \"\(method)\"", at: params)
     }
+    let count = server.locks.count(of: self) + locksLost.count
+    try kept.add(.locks, name, size: name.utf8.count, count: count, limits: server.limits)
     let isOwner: Bool
     if isSteal {
       isOwner = true
@@ -305,6 +309,7 @@ extension Session {
       throw OVSDBError.syntaxError("unlock: \"unlock\" without \"lock\" or \"steal\"", at: params)
     }
     locksLost.remove(name)
+    kept.forget(.locks, name)
     server.release(name, of: self)
     replyEmpty(id)
   }

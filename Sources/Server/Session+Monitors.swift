@@ -37,6 +37,8 @@ extension Session {
     let specification = try MonitorSpecification(
       json: requests, schema: database.database.schema, allowsCondition: format != .update)
 
+    try kept.add(
+      .monitors, key, size: key.utf8.count + requests.detachedSize, count: monitors.count, limits: server.limits)
     let subscription = database.hub.subscribe(specification, id: key, format: format, client: self)
     monitors[key] = (database, subscription)
     if let since, let commits = database.history.commits(after: since) {
@@ -67,7 +69,7 @@ extension Session {
       database.database.lastCommitID.write(to: &writer)
       writer.append("\",")
     }
-    guard backlog.count > Server.inlineRowsMax else {
+    guard backlog.count > server.limits.inlineRowsMax else {
       reply(id) { writer in
         writeHead(&writer)
         while changes.writePiece(until: .max, to: &writer) {}
@@ -98,6 +100,9 @@ extension Session {
     let previous = subscription.group.specification
     let changed = try previous.changingConditions(json: requests, schema: database.database.schema)
 
+    try kept.add(
+      .monitors, newKey, size: newKey.utf8.count + requests.detachedSize, count: monitors.count - 1, limits: server.limits)
+    if newKey != oldKey { kept.forget(.monitors, oldKey) }
     var current = subscription
     if newKey != oldKey {
       current = database.hub.rename(subscription, id: newKey)
@@ -122,7 +127,7 @@ extension Session {
     let specification = subscription.group.specification
     let commitID = database.database.lastCommitID
     let changes = specification.conditionChange(from: previous, in: database.database.snapshot)
-    guard changes.count > Server.inlineRowsMax else {
+    guard changes.count > server.limits.inlineRowsMax else {
       var body = ByteWriter()
       var updates = TableUpdatesWriter(format: subscription.format)
       for (change, table) in changes { updates.write(change, of: table, to: &body) }
@@ -147,6 +152,7 @@ extension Session {
     guard let (database, subscription) = monitors.removeValue(forKey: monitorID.text(sorted: true)) else {
       throw BareError(text: "unknown monitor")
     }
+    kept.forget(.monitors, monitorID.text(sorted: true))
     database.hub.unsubscribe(subscription)
     replyEmpty(id)
   }

@@ -65,6 +65,11 @@ extension Session {
     resume()
   }
 
+  /// Bytes that are made and that the kernel has not taken.
+  var backlogBytes: Int {
+    Int(clamping: connection.unsentCount) + connection.output.count + heldBytes + (stream?.before?.bytes.readableBytes ?? 0)
+  }
+
   // MARK: - What is large
 
   /// Answers a transaction that only selected, with much to tell.
@@ -95,7 +100,7 @@ extension Session {
     guard let owed = database.hub.takeOwed(subscription, current: current) else { return false }
     let backlog = owed.backlog
     var changes = owed.changes
-    guard backlog.isLarge || backlog.count > Server.inlineRowsMax else {
+    guard backlog.isLarge || backlog.count > server.limits.inlineRowsMax else {
       database.hub.send(&changes, of: backlog, for: subscription, lastCommitID: database.database.lastCommitID)
       return false
     }

@@ -32,6 +32,11 @@ final class Session {
   /// Monitors by the text of their id, over all databases.
   var monitors: [String: (database: ServedDatabase, subscription: Subscription)] = [:]
 
+  /// What of `pending`, `monitors` and locks counts against the client's limits.
+  var kept = Kept()
+  /// Memory for input when it was last looked at.
+  private(set) var inputBytes = 0
+
   /// In the server's queue.
   var isQueued = false
   /// The last segment that knows of this session.
@@ -79,10 +84,29 @@ final class Session {
   /// Requests that may be at a relay's source at a time.
   private static let forwardedMax = 1000
 
+  /// Blocked transactions of this session that are due and wait until the client reads.
+  private var hasPostponed = false
+
+  /// Has a blocked transaction run again when the client has taken what it is sent.
+  func postpone(_ trigger: Trigger) {
+    trigger.isPostponed = true
+    hasPostponed = true
+    isStalled = true
+  }
+
+  private func wakePostponed() {
+    hasPostponed = false
+    for trigger in pending.values.filter(\.isPostponed).sorted(by: { $0.number < $1.number }) {
+      trigger.isPostponed = false
+      server.wake(trigger)
+    }
+  }
+
   /// Executes requests that have arrived.
   ///
+  /// - Parameter end: no further one is begun when this is past.
   /// - Returns: how many.
-  func process(limit: Int) -> Int {
+  func process(limit: Int, until end: NIODeadline = .distantFuture) -> Int {
     var count = 0
     hasMoreInput = false
     while count < limit {
@@ -90,6 +114,9 @@ final class Session {
         isStalled = true
         return count
       }
+      if hasPostponed { wakePostponed() }
+      // A look at the clock for every request would be felt.
+      if count & 3 == 3, NIODeadline.now() >= end { break }
       let message: RPCMessage?
       server.touch(self)
       do {
@@ -109,7 +136,10 @@ final class Session {
   /// Sends what the segment produced, unless it has to wait for a sync.
   func send() {
     guard !isClosed else { return }
-    if !keepsInput { connection.releaseInput() }
+    if !keepsInput {
+      connection.releaseInput()
+      noteInput()
+    }
     if let stream {
       if !stream.isStarted { start(stream) }
       return
@@ -165,6 +195,8 @@ final class Session {
     server.enqueue(self)
   }
 
+  var heldBytes: Int { held.reduce(0) { $0 + $1.bytes.readableBytes } }
+
   /// Whether something that was written before waits for a sync.
   var holdsForSync: Bool { !held.isEmpty }
 
@@ -183,6 +215,12 @@ final class Session {
     guard !isClosed else { return }
     // Sends what may leave by now.
     connection.close()
+    isClosed = true
+  }
+
+  /// Ends the session at once, without what it has not been sent.
+  func abort() {
+    connection.abort()
     isClosed = true
   }
 
@@ -217,7 +255,19 @@ final class Session {
 }
 
 extension Session: RPCConnectionOwner {
-  func inputAvailable(_ connection: RPCConnection) { server.enqueue(self) }
+  func inputAvailable(_ connection: RPCConnection) {
+    noteInput()
+    server.enqueue(self)
+  }
+
+  /// Counts what the client's input takes.
+  private func noteInput() {
+    let bytes = connection.input.memoryBytes
+    guard bytes != inputBytes else { return }
+    server.inputBytes += bytes - inputBytes
+    inputBytes = bytes
+    if server.inputBytes > server.limits.inputBytesMax { server.shedInput() }
+  }
 
   func becameWritable(_ connection: RPCConnection) { resume() }
 

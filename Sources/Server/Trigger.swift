@@ -18,6 +18,12 @@ final class Trigger {
   let arrival: NIODeadline
   /// Tables whose change may let it go on.
   var tables: ColumnSet
+  /// The place in its database's queue.
+  var number: UInt64 = 0
+  /// It will be run again (`Server.wakeTriggers`).
+  var isDue = false
+  /// It is due, and its client does not read.
+  var isPostponed = false
   private var timer: Scheduled<Void>?
 
   init(

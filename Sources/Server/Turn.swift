@@ -31,6 +31,11 @@ extension Server {
   /// How many requests one session may have executed while others wait.
   private static let requestsPerSessionMax = 32
 
+  /// How long a turn may go on executing requests; the one that is being executed is.
+  private static let turnMax = TimeAmount.milliseconds(2)
+  /// How many blocked transactions are run again in a row.
+  private static let triggersPerTurnMax = 64
+
   /// Puts a session in the queue of those that have input.
   func enqueue(_ session: Session) {
     guard !session.isQueued else { return }
@@ -39,24 +44,32 @@ extension Server {
     scheduleTurn()
   }
 
-  func scheduleTurn() {
+  /// - Parameter afterBreath: The sockets are looked at before: a loop that has a task looks at nothing else.
+  func scheduleTurn(afterBreath: Bool = false) {
     guard !isTurnScheduled else { return }
     isTurnScheduled = true
-    eventLoop.assumeIsolated().execute { [self] in
+    let turn = { [self] in
       isTurnScheduled = false
       runTurn()
     }
+    if afterBreath { after(Self.breath, turn) } else { soon(turn) }
   }
 
   private func runTurn() {
     var budget = Self.requestsPerTurnMax
+    let end = NIODeadline.now() + Self.turnMax
+    isTurnScheduled = true
     while budget > 0, let session = ready.popFirst() {
       session.isQueued = false
-      let used = session.process(limit: min(Self.requestsPerSessionMax, budget))
+      let used = session.process(limit: min(Self.requestsPerSessionMax, budget), until: end)
       budget -= used
       if session.hasMoreInput { enqueue(session) }
+      if NIODeadline.now() >= end { budget = 0 }
     }
     closeSegment()
+    runDueTriggers()
+    isTurnScheduled = false
+    if !ready.isEmpty || !dueTriggers.isEmpty { scheduleTurn(afterBreath: true) }
   }
 
   /// Notes that a session has output, or consumed input, in the open segment.
@@ -153,19 +166,43 @@ extension Server {
   /// Runs blocked transactions that look at a table which changed.
   private func wakeTriggers(_ commits: [(database: ServedDatabase, commit: Commit, previousID: UUID)]) {
     for (database, commit, _) in commits where !database.triggers.isEmpty {
-      let woken = database.triggers.filter { trigger in
-        commit.tables.contains { trigger.tables.contains($0.table.index) }
+      let woken = database.triggers.inOrder { trigger in
+        !trigger.isDue && commit.tables.contains { trigger.tables.contains($0.table.index) }
       }
-      for trigger in woken { run(trigger) }
+      for trigger in woken { wake(trigger) }
     }
+    runDueTriggers()
+  }
+
+  func wake(_ trigger: Trigger) {
+    guard !trigger.isDue else { return }
+    trigger.isDue = true
+    dueTriggers.append(trigger)
+  }
+
+  /// Runs blocked transactions that are due, those first that came first. One may make the next possible, and so on: they are a queue
+  /// and not calls within calls, and after some of them everybody else has a turn.
+  func runDueTriggers() {
+    guard !isRunningTriggers, !dueTriggers.isEmpty else { return }
+    isRunningTriggers = true
+    var budget = Self.triggersPerTurnMax
+    while budget > 0, let trigger = dueTriggers.popFirst() {
+      budget -= 1
+      trigger.isDue = false
+      run(trigger)
+    }
+    isRunningTriggers = false
     closeSegment()
+    if !dueTriggers.isEmpty { scheduleTurn(afterBreath: true) }
   }
 
   /// Runs a blocked transaction again.
   func run(_ trigger: Trigger) {
-    guard trigger.database.triggers.contains(where: { $0 === trigger }) else { return }
+    guard trigger.database.triggers.contains(trigger) else { return }
     closeSegment()
     let session = trigger.session
+    // The reply may be large, and a client that does not read gets no more.
+    if session.isClogged { return session.postpone(trigger) }
     // A trigger's request cannot be taken back to its session's input: it has the log to itself.
     let wasCareful = isCareful
     isCareful = true
@@ -187,14 +224,16 @@ extension Server {
   func scheduleTimeout(of trigger: Trigger, _ milliseconds: Int64?) {
     trigger.scheduleTimeout(milliseconds, on: eventLoop) { [weak self, weak trigger] in
       guard let self, let trigger else { return }
-      self.run(trigger)
+      self.wake(trigger)
+      self.runDueTriggers()
     }
   }
 
   func remove(_ trigger: Trigger) {
     trigger.cancelTimeout()
-    trigger.database.triggers.removeAll { $0 === trigger }
+    trigger.database.triggers.remove(trigger)
     trigger.session.pending[trigger.id] = nil
+    trigger.session.kept.forget(.waits, trigger.id)
   }
 }
 
@@ -216,7 +255,7 @@ extension Server {
     let previousID = database.database.lastCommitID
     let context = TransactionContext(
       isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
-      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason, deferredRowsMin: Self.inlineRowsMax)
+      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason, deferredRowsMin: limits.inlineRowsMax)
     switch database.database.transact(params: params, context: context, into: &results) {
     case .failed: return .done(isDurable: false)
     case .blocked(let timeout, let tables): return .blocked(timeoutMilliseconds: timeout, tables: tables)

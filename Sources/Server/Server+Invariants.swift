@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Counts everything anew and compares. Fuzzers call it after every step, on the server's loop; the server does not.
+
+import Engine
+import Journal
+import JSON
+import OVSDB
+
+extension Server {
+  /// What is wrong with the server's own bookkeeping, between two turns; empty when all is well.
+  ///
+  /// - Parameter readsFiles: also reads each database's file and compares it with what is in memory.
+  package func checkInvariants(readsFiles: Bool = false) -> [String] {
+    closeSegment()
+    var faults = locks.checkInvariants()
+    for served in databases.values {
+      let name = served.name
+      faults += served.database.checkInvariants().map { "\(name): \($0)" }
+      if served.atoms != served.database.atomCount { faults.append("\(name): \(served.atoms) atoms are counted") }
+      let monitors = sessions.values.reduce(0) { $0 + $1.monitors.values.count { $0.database === served } }
+      if served.hub.subscriptionCount != monitors {
+        faults.append("\(name): \(served.hub.subscriptionCount) monitors, of sessions \(monitors)")
+      }
+      let waits = sessions.values.reduce(0) { $0 + $1.pending.values.count { $0.database === served } }
+      if served.triggers.count != waits { faults.append("\(name): \(served.triggers.count) waits, of sessions \(waits)") }
+      if readsFiles { faults += checkFile(of: served) }
+    }
+    let input = sessions.values.reduce(0) { $0 + $1.inputBytes }
+    if inputBytes != input { faults.append("\(inputBytes) bytes of input are counted, there are \(input)") }
+    for session in sessions.values { faults += check(session) }
+    return faults
+  }
+
+  private func check(_ session: Session) -> [String] {
+    var faults: [String] = []
+    let name = session.connection.name
+    if (session.stream != nil) != session.connection.holdsOutput { faults.append("\(name): output is held without a stream") }
+    for (key, monitor) in session.monitors where monitor.subscription.id != key {
+      faults.append("\(name): monitor \(key) is filed under a wrong id")
+    }
+    let claims = locks.names(of: session)
+    let locksKept = session.locksLost.union(claims.owned).union(claims.awaited).count
+    let kept = session.monitors.count + session.pending.count + locksKept
+    if session.kept.count != kept { faults.append("\(name): \(session.kept.count) things are kept, there are \(kept)") }
+    return faults
+  }
+
+  private func checkFile(of served: ServedDatabase) -> [String] {
+    guard let store = served.store, !store.isReplacing else { return [] }
+    do throws(LogError) {
+      let read = try DatabaseFile.read(store.path)
+      let (stored, live) = (Self.lines(read), Self.lines(served.database))
+      if stored == live { return [] }
+      let differing = Set(stored).symmetricDifference(live).sorted()
+      return ["\(served.name): file and memory differ in \(differing)"]
+    } catch {
+      return ["\(served.name): \(error)"]
+    }
+  }
+
+  /// What a file keeps of a database, a line for each row.
+  private static func lines(_ database: Database) -> [String] {
+    database.tables.flatMap { table in
+      let columns = table.schema.columns.filter(\.isPersistent)
+      return table.rows.values.map { row in
+        var writer = ByteWriter()
+        writer.writesExactReals = true
+        row.write([.uuid] + columns, to: &writer)
+        return table.schema.name + writer.string
+      }
+    }.sorted()
+  }
+
+  /// Opens a remote, for a program that has a server inside.
+  package func listen(on remote: String) throws { try remotes.add(remote, origin: .commandLine) }
+
+  package func stopListening() {
+    for name in remotes.names { _ = remotes.remove(name) }
+  }
+
+  /// The contents of a database between two turns.
+  package func snapshot(of name: String) -> Snapshot? {
+    closeSegment()
+    return databases[name]?.database.snapshot
+  }
+}
