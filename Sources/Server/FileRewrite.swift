@@ -76,9 +76,8 @@ extension Server {
   /// Writes a database whose log could not be synced into a new file, until that succeeds. Until then the log takes no commits
   /// (Journal.swift, invariant 4).
   func heal(_ database: ServedDatabase, pauseSeconds: Int64 = 1) {
-    guard databases[database.name] === database, let store = database.store, store.log.syncFailure != nil else {
-      return database.endHealing(nil)
-    }
+    guard let store = database.store, let failure = store.log.syncFailure else { return database.endHealing(nil) }
+    guard databases[database.name] === database else { return database.endHealing(failure) }
     guard !store.isReplacing else { return after(.milliseconds(10)) { [self] in heal(database, pauseSeconds: pauseSeconds) } }
     log.info("\(store.path): writing the database into a new file, because the present one could not be synced")
     database.beginHealing()

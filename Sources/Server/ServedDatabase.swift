@@ -166,7 +166,9 @@ final class ServedDatabase {
 
   func releaseSyncs() {
     areSyncsHeld = false
-    if healing == nil, let failure = store?.log.syncFailure { return syncFailed(failure) }
+    if let failure = store?.log.syncFailure { return syncFailed(failure) }
+    // Whatever replaced the file has made up for the failure.
+    if healing?.isRewriting == false { healing = nil }
     startSync()
   }
 

@@ -133,4 +133,32 @@ struct StorageTests {
     try server.start()
     #expect(try Numbers.all(try server.session()) == ["1", "2"])
   }
+
+  @Test(.enabled(if: Strace.isUsable, "strace is missing"))
+  func aCompactionByHandMakesUpForAFailedSyncAsWell() throws {
+    let server = try server(failing: "fdatasync,fsync:error=EIO:when=1")
+    let session = try server.session()
+    #expect(try session.call("transact", Numbers.insert(1, isDurable: true)).elements?.count == 3)
+    // The server's own try may be going on or done; then this one need not succeed.
+    _ = try server.control("ovsdb-server/compact")
+    try waitUntil("a durable commit", seconds: 60) {
+      try session.call("transact", Numbers.insert(2, isDurable: true)).elements?.count == 2
+    }
+    #expect(try Numbers.all(session).isSuperset(of: ["1", "2"]))
+  }
+
+  /// Nothing can be made good for a database that is served no more; the server goes on with the others.
+  @Test(.enabled(if: Strace.isUsable, "strace is missing"))
+  func aDatabaseWhoseSyncsFailForGoodCanBeRemoved() throws {
+    let server = try server(failing: "fdatasync,fsync:error=EIO")
+    let session = try server.session()
+    try session.call("set_db_change_aware", [true])
+    #expect(try session.call("transact", Numbers.insert(1, isDurable: true)).elements?.count == 3)
+    let removal = try server.control("ovsdb-server/remove-db", "D")
+    #expect(removal.status == 0, "\(removal)")
+    #expect(try session.call("list_dbs", []) == ["_Server"])
+    let next = try server.control("ovsdb-server/add-db", server.databasePath())
+    #expect(next.status == 0, "\(next)")
+    #expect(try Numbers.all(session) == ["1"])
+  }
 }
