@@ -107,7 +107,7 @@ final class ReplicationManager {
     }
     general = replication
     refreshRoles()
-    replication.start()
+    startSoon(replication)
   }
 
   // MARK: - Single databases
@@ -124,7 +124,15 @@ final class ReplicationManager {
     }
     for name in old.keys where configured[name] == nil { single.removeValue(forKey: name)?.stop() }
     refreshRoles()
-    for replication in single.values { replication.start() }
+    for replication in single.values { startSoon(replication) }
+  }
+
+  /// Not before the server has started, and with it what connections are made with.
+  private func startSoon(_ replication: Replication) {
+    server.soon { [weak self] in
+      guard let self, general === replication || single.values.contains(where: { $0 === replication }) else { return }
+      replication.start()
+    }
   }
 
   private func follow(_ source: DatabaseConfiguration.Source, database: String, _ excluded: Set<String>) {

@@ -152,6 +152,7 @@ extension Server {
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)
-    relay.start()
+    // Not before the server has started, and with it what connections are made with.
+    soon { [weak self] in if self?.databases[name] === served { relay.start() } }
   }
 }

@@ -11,7 +11,7 @@ import Testing
 @testable import Client
 
 /// A server that answers each method in a way of its own.
-private final class ToyServer: RPCConnectionOwner {
+final class ToyServer: RPCConnectionOwner {
   func inputAvailable(_ connection: RPCConnection) {
     while let message = try? connection.next() {
       guard case .request(let method, let params, let id) = message else { continue }

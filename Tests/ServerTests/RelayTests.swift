@@ -321,6 +321,27 @@ struct RelayTests {
     }
   }
 
+  @Test(.enabled(if: Programs.has("openssl"), "needs openssl"))
+  func sourcesAreReachedOverTLS() throws {
+    let directory = try RunDirectory()
+    let (key, certificate) = (directory.path("key.pem"), directory.path("cert.pem"))
+    try succeed(
+      "openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "2", "-keyout", key, "-out", certificate],
+      in: directory)
+    let options = ["--private-key=\(key)", "--certificate=\(certificate)", "--ca-cert=\(certificate)"]
+    let port = 20_000 + Int(getpid()) % 20_000
+    let source = try DatabaseServer(.peer, [.schema(Self.schema)], options: options + ["--remote=pssl:\(port):127.0.0.1"])
+    let remote = "ssl:127.0.0.1:\(port)"
+    let relay = try DatabaseServer(.ours, [], options: options + ["relay:D:\(remote)"])
+    let backup = try DatabaseServer(.ours, [.schema(Self.schema)], options: options + ["--sync-from=\(remote)"])
+    try Self.waitUntilAvailable(relay)
+    try relay.session().call("transact", Self.insert(1))
+    for server in [relay, backup] {
+      try Self.waitForEqualContents(source, server)
+      #expect(try !readText(server.logPath).contains("must be configured"))
+    }
+  }
+
   // MARK: - Commands
 
   @Test func relaysComeAndGoByCommand() throws {
