@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 need_swift
-need_packages libjansson-dev pkg-config python3 python3-pip strace iproute2 systemd \
+need_packages libjansson-dev pkg-config python3 python3-pip strace tmux less iproute2 systemd \
   openvswitch-switch openvswitch-common ovn-common ovn-central \
   pandoc mandoc man-db zsh
 # The services that the packages may have started are not ours to test against, and not to be disturbed by.

@@ -96,8 +96,9 @@ private final class BackupRecord: @unchecked Sendable {
 
   /// Appends `"UUID":{COLUMN:VALUE,...}`.
   private func write(_ row: JSONValue, of table: TableSchema) throws(ToolFailure) {
+    guard row.kind == .object else { throw ToolFailure("\(table.name) table reply row is not an object: \(row.text())") }
     guard let uuid = row.member("_uuid")?[1]?.string else {
-      throw ToolFailure("\(table.name) table reply row lacks _uuid: \(row.text())")
+      throw ToolFailure("\(table.name) table reply row lacks _uuid member: \(row.text())")
     }
     writer.appendQuoted(uuid)
     writer.append(":{")

@@ -51,6 +51,7 @@ struct Command: Sendable {
     Command("monitor", .database, 1...Int.max, runsInBackground: true, run: monitor),
     Command("monitor-cond", .database, 2...3, runsInBackground: true, run: monitorConditionally),
     Command("monitor-cond-since", .database, 2...4, runsInBackground: true, run: monitorSince),
+    Command("watch", .database, 1...Int.max, run: watch),
     Command("wait", .nothing, 2...3, run: wait),
     Command("convert", .nothing, 1...2, run: convert),
     Command("needs-conversion", .nothing, 1...2, run: needsConversion),

@@ -50,7 +50,7 @@ private final class DumpedRows: @unchecked Sendable {
     // A reply with too many results is refused as a whole, later.
     guard failure == nil, tables.indices.contains(index) else { return }
     do throws(ToolFailure) {
-      let row = try tables[index].part.row(text)
+      let row = try tables[index].part.row(text, number: tables[index].sorter.count)
       if style.format == .table { tables[index].widths.measure(tables[index].part.cells(row)) }
       try tables[index].sorter.add(row, textBytes: text.count)
     } catch {
@@ -138,25 +138,30 @@ private struct DumpedTable {
   func cells(_ row: [Datum]) -> [Cell] { zip(row, columns).map { .datum($0, $1.type) } }
 
   /// The values of a row that is given as JSON text.
-  func row(_ text: UnsafeRawBufferPointer) throws(ToolFailure) -> [Datum] {
+  ///
+  /// - Parameter number: of the row in the reply, from 0.
+  func row(_ text: UnsafeRawBufferPointer, number: Int) throws(ToolFailure) -> [Datum] {
     let document: JSONDocument
     do {
       document = try JSONDocument.parse(text, anyValue: true)
     } catch {
-      throw ToolFailure("\(table.name) table reply has a row that is not JSON: \(error)")
+      throw ToolFailure("row \(number) in table \(table.name) response is not JSON: \(error)")
     }
     return try document.withRoot { (row) throws(ToolFailure) in
+      guard row.kind == .object else {
+        throw ToolFailure("row \(number) in table \(table.name) response is not a JSON object: \(row.text())")
+      }
       var values: [Datum] = []
       values.reserveCapacity(columns.count)
-      for column in columns { values.append(try datum(row, column)) }
+      for column in columns { values.append(try datum(row, column, number: number)) }
       return values
     }
   }
 
-  private func datum(_ row: JSONValue, _ column: ColumnSchema) throws(ToolFailure) -> Datum {
+  private func datum(_ row: JSONValue, _ column: ColumnSchema, number: Int) throws(ToolFailure) -> Datum {
     var name = column.name
-    guard row.kind == .object, let value = name.withUTF8({ row.member($0) }) else {
-      throw ToolFailure("\(table.name) table reply row lacks member \(column.name): \(row.text())")
+    guard let value = name.withUTF8({ row.member($0) }) else {
+      throw ToolFailure("row \(number) in table \(table.name) response lacks \(column.name) column")
     }
     do {
       return try Datum(json: value, type: column.type, symbols: nil)

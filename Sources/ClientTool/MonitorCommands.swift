@@ -90,16 +90,24 @@ final class MonitorSession {
     let control = try openControl(session)
     defer { control?.close() }
     if target.options.isChangeAware ?? true {
-      // A server that does not know the method does not remove databases either.
-      _ = try? await session.call("set_db_change_aware", "[true]")
+      try await becomeAware(session)
     }
     let initial = try await answer(session, request(since: last))
-    print(initial: initial, isSince: last != nil)
+    try print(initial: initial, isSince: last != nil)
     target.invocation.daemonizer?.complete()
     for await notification in session.notifications {
       try handle(notification)
     }
     throw ToolFailure("\(target.server): receive failed (\(await session.closed()))")
+  }
+
+  /// Asks to be told when the database is removed. A server that does not know the method refuses, and does not remove databases.
+  private func becomeAware(_ session: ClientSession) async throws(ToolFailure) {
+    do {
+      _ = try await session.call("set_db_change_aware", "[true]")
+    } catch {
+      throw ToolFailure("\(target.server): error setting db_change_aware (\(error))")
+    }
   }
 
   /// Like `call`, with a monitor's words for a broken connection.
@@ -133,14 +141,19 @@ final class MonitorSession {
     return writer.bytes
   }
 
-  private func print(initial: JSONDocument, isSince: Bool) {
+  private func print(initial: JSONDocument, isSince: Bool) throws(ToolFailure) {
+    let reply = initial.root
     guard isSince else {
-      print(initial.root, isInitial: true)
+      print(reply, isInitial: true)
       return
     }
-    let found = initial.root[0]?.boolean ?? false
-    Output.write("found: \(found), last_id: \(initial.root[1]?.string ?? "")\n")
-    if let updates = initial.root[2] { print(updates, isInitial: true) }
+    guard reply.kind == .array else { throw ToolFailure("<result> is not array") }
+    guard reply.count == 3 else { throw ToolFailure("<result> should have 3 elements, but has \(reply.count).") }
+    guard let found = reply[0]?.boolean, let last = reply[1]?.string, let updates = reply[2] else {
+      throw ToolFailure("<result> does not hold a boolean, a string and updates: \(reply.text())")
+    }
+    Output.write("found: \(found), last_id: \(last)\n")
+    print(updates, isInitial: true)
   }
 
   private func handle(_ notification: ClientNotification) throws {
@@ -161,6 +174,7 @@ final class MonitorSession {
   }
 
   private func print(_ updates: JSONValue, isInitial: Bool) {
+    guard MonitoredTable.isObject(updates, "<table-updates>") else { return }
     let timestamp = target.options.table.hasTimestamps ? TimeStamp.now() : nil
     for table in tables {
       guard

@@ -2,6 +2,7 @@
 //
 // Updates of a monitor as tables: one line for a row that came, went or was changed by difference, two for old and new.
 
+import Daemon
 import Glibc
 import JSON
 import OVSDB
@@ -15,8 +16,7 @@ extension MonitoredTable {
   /// - Returns: nil when there is nothing about this table.
   func text(of updates: JSONValue, isConditional: Bool, isInitial: Bool, caption: String?) -> TextTable? {
     var name = schema.name
-    guard updates.kind == .object, let rows = name.withUTF8({ updates.member($0) }), rows.kind == .object, rows.count > 0
-    else { return nil }
+    guard let rows = name.withUTF8({ updates.member($0) }), Self.isObject(rows, "<table-update>"), rows.count > 0 else { return nil }
     var text = TextTable(caption: caption, headings: ["row", "action"] + columns.map(\.name))
     let sorted = rows.members.map { (uuid: $0.name.string ?? "", update: $0.value) }.sorted { Text($0.uuid) < Text($1.uuid) }
     for (uuid, update) in sorted {
@@ -26,10 +26,20 @@ extension MonitoredTable {
         append(update, uuid, isInitial: isInitial, to: &text)
       }
     }
-    return text
+    return text.rows.isEmpty ? nil : text
+  }
+
+  /// What a server should not send is told, and passed over: the next update may be good.
+  ///
+  /// - Parameter name: of the thing in RFC 7047.
+  static func isObject(_ value: JSONValue, _ name: String) -> Bool {
+    guard value.kind != .object else { return true }
+    Program.writeError("\(Program.name): \(name) is not object\n")
+    return false
   }
 
   private func append(_ update: JSONValue, _ uuid: String, isInitial: Bool, to text: inout TextTable) {
+    guard Self.isObject(update, "<row-update>") else { return }
     let old = update.member("old")
     let new = update.member("new")
     switch (old, new) {
@@ -43,21 +53,24 @@ extension MonitoredTable {
   }
 
   private func append(conditional update: JSONValue, _ uuid: String, to text: inout TextTable) {
+    guard Self.isObject(update, "<row-update2>") else { return }
     if let row = update.member("initial") {
       append(uuid, "initial", row, to: &text)
     } else if let row = update.member("insert") {
       append(uuid, "insert", row, to: &text)
     } else if let row = update.member("modify") {
       append(uuid, "modify", row, isDifference: true, to: &text)
-    } else if let row = update.member("delete") {
-      append(uuid, "delete", row, to: &text)
+    } else if update.member("delete") != nil {
+      // There are no values to show.
+      text.append([.text(uuid), .text("delete")])
     }
   }
 
   private func append(_ uuid: String, _ action: String, _ row: JSONValue, isDifference: Bool = false, to text: inout TextTable) {
+    guard Self.isObject(row, "<row>") else { return }
     let cells = columns.map { column -> Cell in
       var name = column.name
-      guard row.kind == .object, let value = name.withUTF8({ row.member($0) }) else { return .empty }
+      guard let value = name.withUTF8({ row.member($0) }) else { return .empty }
       // A difference may hold more or fewer elements than the column.
       var type = column.type
       if isDifference { type = type.max > 1 ? type.ofAnyCount : ColumnType(key: type.key, value: type.value, min: 0, max: 1) }

@@ -220,8 +220,8 @@ func listDatabaseNames(_ session: ClientSession) async throws -> [String] {
   let reply = try await call(session, "list_dbs", params())
   guard reply.root.kind == .array else { throw ToolFailure("list_dbs response is not array") }
   var names: [String] = []
-  for element in reply.root.elements {
-    guard let name = element.string else { throw ToolFailure("list_dbs response is not array of strings") }
+  for (index, element) in reply.root.elements.enumerated() {
+    guard let name = element.string else { throw ToolFailure("list_dbs response \(index) is not string") }
     names.append(name)
   }
   return names.map(Text.init).sorted().map(\.string)

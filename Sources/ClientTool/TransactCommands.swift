@@ -28,6 +28,7 @@ func query(_ target: Target) async throws {
 
 /// The results without that of the last operation, when that is the abort we asked for.
 private func withoutAbort(_ results: JSONValue) -> String {
+  guard results.kind == .array else { return results.text() }
   var elements = Array(results.elements)
   if elements.last?.member("error")?.isString("aborted") == true { elements.removeLast() }
   return "[" + elements.map { $0.text() }.joined(separator: ",") + "]"

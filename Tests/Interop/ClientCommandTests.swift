@@ -101,6 +101,92 @@ struct ClientCommandTests {
     ["-t", "1", "monitor", "T", "x", ","],
   ]
 
+  /// Numbers of arguments, words that are no servers, option spellings.
+  private static let misuses: [[String]] = {
+    var misuses: [[String]] = []
+    let commands = [
+      "list-dbs", "get-schema", "get-schema-version", "get-schema-cksum", "list-tables", "list-columns", "transact", "query", "dump",
+      "convert", "needs-conversion", "backup", "monitor-cond-since",
+    ]
+    let wrong: [[String]] = [
+      ["a", "b", "c", "d"], ["a", "b", "c", "d", "e"], ["unix:zz", "T"], ["foo:bar", "T"], ["tcp:127.0.0.1:1", "T", "x"], ["", ""],
+      ["T", "x", "k", "zz"], ["unix:db.sock", "nodb"], ["unix:zz,unix:yy", "T"], ["unix:db.sock", "unix:db.sock", "T"],
+    ]
+    for command in commands { misuses += wrong.map { [command] + $0 } }
+    misuses += ["lock", "steal", "unlock", "monitor", "monitor-cond", "monitor-cond-since", "wait"].map { [$0] }
+    misuses += [["lock", "unix:zz", "L", "M"], ["monitor-cond", "a"], ["wait", "a"], ["wait", "a", "b", "c"], ["wait", "a", "b", "c", "d"]]
+    for options in [
+      ["--d"], ["--pr"], ["--m"], ["--ti"], ["--time"], ["--pre"], ["--form", "json"], ["--da", "json"], ["--ba"], ["--max=5"], ["--forc"],
+      ["--format"], ["--format="], ["-f"], ["-fjson"], ["-f=json"], ["--bare=x"], ["-x"], ["-t5"], ["-t=5"], ["-vfoo"], ["-vfoo:bar:baz"],
+      ["--verbose=off"], ["--log-file=/nosuch/x"], ["--no-leader-only"], ["--db-change-aware"], ["--no-db-change-aware=1"],
+      ["--timeout= 1"], ["--timeout=+1"], ["--timeout=1x"], ["--timeout=4294967296"], ["--timeout="], ["--syslog-method=x"],
+      ["--peer-ca-cert=x"], ["--", "-f", "json"], ["-"], ["--no-self-confinement"], ["-djson"], ["--option"], ["-P"], ["-e"],
+    ] {
+      misuses += [options + ["list-tables"], ["list-tables"] + options]
+    }
+    return misuses
+  }()
+
+  @Test(arguments: Side.allCases)
+  func misusesAgree(server side: Side) throws {
+    let server = try serve(side)
+    for words in Self.misuses { try compare(words, on: server) }
+  }
+
+  @Test(arguments: Side.allCases)
+  func limitsOnColumnsAgree(server side: Side) throws {
+    let server = try serve(side)
+    for limit in ["0", "-1", "1", "2", "3", "5", "7", "40", "", "5x", " 4", "+4", "0x5", "99999999999"] {
+      for words in [["dump"], ["--no-headings", "dump", "T", "t"], ["-f", "list", "dump", "T", "x"]] {
+        try compare(["--max-column-width=\(limit)"] + words, on: server)
+      }
+    }
+  }
+
+  /// Strings of many alphabets, with everything that formats could stumble over.
+  private static func generatedContents(seed: UInt64) -> String {
+    var random = SeededRandom(seed: seed)
+    let pieces = [
+      "a", "Z", "0", "_", "-", ".", " ", ",", ";", ":", "=", "\\\"", "\\\\", "'", "/", "<", ">", "&", "{", "}", "[", "]", "\\n", "\\r", "\\t",
+      "\\u0001", "\\u001b[31m", "\\u007f", "\\u0085", "\\u2028", "\\u202e", "é", "e\\u0301", "ß", "Ω", "я", "א", "ش", "ก", "अ", "日", "한", "ｗ",
+      "😀", "\\ufeff", "\\ufffd", "true", "false", "aaaaaaaa-0000-0000-0000-000000000001", "",
+    ]
+    func string() -> String { (0..<random.below(7)).map { _ in random.pick(pieces) }.joined() }
+    func quoted() -> String { "\"\(string())\"" }
+    func real() -> String { random.pick(["0", "-0.0", "1.5", "1e300", "1e-300", "123456789012345678", "0.1", "-2.5e10", "3"]) }
+    var rows: [String] = []
+    for index in 0..<40 {
+      let numbers = Set((0..<random.below(4)).map { _ in random.pick([0, 1, -1, Int.max, Int.min, random.below(1000)]) })
+      let keys = Array(Set((0..<random.below(4)).map { _ in string() })).sorted()
+      let pairs = keys.map { "[\"\($0)\",\(quoted())]" }.joined(separator: ",")
+      let optional = random.chance(50) ? quoted() : "[\"set\",[]]"
+      rows.append(
+        "{\"op\":\"insert\",\"table\":\"t\",\"row\":{\"name\":\(quoted()),\"b\":\(random.chance(50)),\"r\":\(real()),"
+          + "\"n\":[\"set\",[\(numbers.map(String.init).joined(separator: ","))]],\"m\":[\"map\",[\(pairs)]],\"o\":\(optional)}}")
+      rows.append("{\"op\":\"insert\",\"table\":\"x\",\"row\":{\"k\":\(index),\"e\":\(random.below(3))}}")
+    }
+    return "[\"T\",\(rows.joined(separator: ","))]"
+  }
+
+  @Test(arguments: Side.allCases)
+  func generatedContentsPrintTheSame(server side: Side) throws {
+    for seed in UInt64(1)...3 {
+      let server = try serve(side)
+      let file = server.directory.path("contents")
+      try write(Self.generatedContents(seed: seed), to: file)
+      try succeed("/bin/sh", ["-c", "'\(Side.peer.tool("ovsdb-client"))' transact \"$(cat '\(file)')\""], in: server.directory)
+      for format in ["table", "list", "csv", "html", "json"] {
+        for cells in ["string", "bare", "json"] {
+          try compare(["-f", format, "-d", cells, "dump"], on: server)
+          try compare(["-f", format, "-d", cells, "--max-column-width=9", "--no-headings", "dump", "T", "t", "name", "m"], on: server)
+        }
+      }
+      try compare(["--pretty", "-f", "json", "dump"], on: server)
+      try compare(["--bare", "dump"], on: server)
+      try compare(["transact", #"["T",{"op":"select","table":"x","where":[["e","==",1]],"columns":["e"]}]"#], on: server)
+    }
+  }
+
   @Test(arguments: Side.allCases)
   func commandsAboutSchemasAgree(server side: Side) throws {
     let server = try serve(side)
