@@ -29,8 +29,10 @@ enum Usage {
                                                  to leave out that kind
       monitor-cond [SERVER] [DATABASE] CONDITION TABLE [COLUMN,...]
                                                  the same for the rows that meet a condition
-      monitor-cond-since [SERVER] [DATABASE] [LASTID] CONDITION TABLE [COLUMN,...]
+      monitor-cond-since [SERVER] [DATABASE] [LASTID] CONDITION TABLE [COLUMN,...]...
                                                  the same, beginning after transaction LASTID
+      watch [SERVER] [DATABASE] TABLE [COLUMN]...
+                                                 show a table live on the terminal
 
     Commands on whole databases:
       convert [SERVER] SCHEMA                    change a database to the schema in a file
@@ -63,6 +65,10 @@ enum Usage {
       --bare                     short for --format=list --data=bare --no-headings
       --max-column-width=N       cut the columns of tables to N bytes
       --timestamp                print the time with each change of a monitor
+
+    Output options for a terminal:
+      --fit=HOW                  make wide tables fit: cut, wrap or off (default: cut)
+      --no-pager                 do not use a pager
 
     Other options:
       --db-change-aware, --no-db-change-aware
