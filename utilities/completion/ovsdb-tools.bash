@@ -174,13 +174,13 @@ _ovsdb_client_argument() {
   if ((count == 2)) && [[ -z $server ]]; then _ovsdb_servers "$current"; fi
   case $command:$count in
     convert:2 | needs-conversion:2) _ovsdb_files "$current" ovsschema ;;
-    get-schema*:2 | list-tables:2 | list-columns:2 | dump:2 | monitor:2 | monitor-cond*:2 | backup:2 | restore:2 | wait:2)
+    get-schema*:2 | list-tables:2 | list-columns:2 | dump:2 | watch:2 | monitor:2 | monitor-cond*:2 | backup:2 | restore:2 | wait:2)
       _ovsdb_among "$current" "$(_ovsdb_ask list-dbs "${asked[@]}")" ;;
     wait:3) _ovsdb_among "$current" $'added\nconnected\nremoved' ;;
-    list-columns:3 | dump:3 | monitor:3)
+    list-columns:3 | dump:3 | watch:3 | monitor:3)
       _ovsdb_among "$current" "$(_ovsdb_ask list-tables "${asked[@]}" "$database" | awk 'NR > 2 { print $1 }')"
       [[ $command == monitor ]] && _ovsdb_among "$current" ALL ;;
-    dump:*) _ovsdb_among "$current" "$(_ovsdb_columns "$database" "$table" "${asked[@]}")" ;;
+    dump:* | watch:*) _ovsdb_among "$current" "$(_ovsdb_columns "$database" "$table" "${asked[@]}")" ;;
     monitor:*)
       local before=
       [[ $current == *,* ]] && before=${current%,*},
