@@ -13,8 +13,11 @@ struct RunningClientTests {
     {"name":"T","version":"1.0.0","tables":{"x":{"isRoot":true,"columns":{"k":{"type":"integer"},"e":{"type":"integer"}}}}}
     """#
 
-  private func serve(_ side: Side = .peer, options: [String] = []) throws -> DatabaseServer {
-    try DatabaseServer(side, [.schema(Self.schema, file: "t.db")], options: options)
+  private func serve(_ side: Side = .peer, options: [String] = [], in directory: RunDirectory? = nil) throws -> DatabaseServer {
+    let directory = try directory ?? RunDirectory()
+    try write(Self.schema, to: directory.path("t.ovsschema"))
+    return try DatabaseServer(
+      side, [.schema(path: directory.path("t.ovsschema"), file: "t.db")], options: options, directory: directory)
   }
 
   private func insert(_ server: DatabaseServer, _ k: Int) throws {
@@ -116,8 +119,7 @@ struct RunningClientTests {
   func aServerMayConnectToTheClient(server side: Side) throws {
     let directory = try RunDirectory()
     let socket = directory.path("client.sock")
-    let server = try DatabaseServer(
-      side, [.schema(Self.schema, file: "t.db")], options: ["--remote=unix:\(socket)"], directory: directory)
+    let server = try serve(side, options: ["--remote=unix:\(socket)"], in: directory)
     try insert(server, 4)
     for words in [["list-dbs", "punix:\(socket)"], ["dump", "punix:\(socket)", "T", "x", "k"]] {
       let results = try [Side.ours, .peer].map { client in

@@ -16,7 +16,11 @@ struct TerminalTests {
     """#
 
   private func serve(_ rows: [(String, Int)]) throws -> DatabaseServer {
-    let server = try DatabaseServer(.peer, [.schema(Self.schema, file: "t.db")])
+    let directory = try RunDirectory()
+    try write(Self.schema, to: directory.path("t.ovsschema"))
+    let server = try DatabaseServer(
+      .peer, [.schema(path: directory.path("t.ovsschema"), file: "t.db")], directory: directory)
+    guard !rows.isEmpty else { return server }
     try transact(
       server, rows.map { #"{"op":"insert","table":"p","row":{"name":"\#($0.0)","n":\#($0.1)}}"# }.joined(separator: ","))
     return server
