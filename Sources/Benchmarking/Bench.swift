@@ -79,6 +79,13 @@ package final class Bench {
     return try controlConnection().serverProcess
   }
 
+  /// The path of the server's socket.
+  var socketPath: String {
+    if let server { return server.socketPath }
+    if case .socket(let path, _) = target { return path }
+    return directory.path + "/db.sock"
+  }
+
   /// The path of the server's control socket.
   package func controlPath() throws(BenchmarkFailure) -> String {
     if let server { return server.controlPath }

@@ -42,6 +42,13 @@ package final class Connection {
     outgoing = .allocate(byteCount: outgoingCapacity, alignment: 8)
   }
 
+  /// A client that comes from 127.0.0.N by TCP.
+  init(port: UInt16, address: UInt8, index: Int) throws(BenchmarkFailure) {
+    self.index = index
+    descriptor = try Connection.connect(port: port, address: address)
+    outgoing = .allocate(byteCount: outgoingCapacity, alignment: 8)
+  }
+
   deinit {
     close(descriptor)
     outgoing.deallocate()
@@ -53,7 +60,52 @@ package final class Connection {
     return process > 0 ? process : nil
   }
 
-  private static func connect(_ path: String) throws(BenchmarkFailure) -> Int32 {
+  private static func loopback(_ address: UInt8, port: UInt16) -> sockaddr_in {
+    var result = sockaddr_in()
+    result.sin_family = sa_family_t(AF_INET)
+    result.sin_port = port.bigEndian
+    result.sin_addr.s_addr = (UInt32(127) << 24 | UInt32(address)).bigEndian
+    return result
+  }
+
+  private static func connect(port: UInt16, address: UInt8) throws(BenchmarkFailure) -> Int32 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw .current("socket") }
+    var one: Int32 = 1
+    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    for (isLocal, end) in [(true, loopback(address, port: 0)), (false, loopback(address, port: port))] {
+      let result = withUnsafePointer(to: end) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { end in
+          let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+          return isLocal ? bind(descriptor, end, size) : Glibc.connect(descriptor, end, size)
+        }
+      }
+      guard result == 0 else {
+        let failure = BenchmarkFailure.current("127.0.0.\(address):\(port)")
+        close(descriptor)
+        throw failure
+      }
+    }
+    return descriptor
+  }
+
+  /// A TCP port that nobody listens on at the moment.
+  static func freePort() throws(BenchmarkFailure) -> UInt16 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { throw .current("socket") }
+    defer { close(descriptor) }
+    var address = loopback(1, port: 0)
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        bind(descriptor, address, size) == 0 ? getsockname(descriptor, address, &size) : -1
+      }
+    }
+    guard result == 0 else { throw .current("bind") }
+    return UInt16(bigEndian: address.sin_port)
+  }
+
+  static func connect(_ path: String) throws(BenchmarkFailure) -> Int32 {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     let isCopied = withUnsafeMutableBytes(of: &address.sun_path) { room in

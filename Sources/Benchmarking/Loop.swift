@@ -30,6 +30,8 @@ package final class Loop {
   package var probe: Probe?
   /// Seconds without any event after which the server counts as hung.
   package var patienceSeconds = 60.0
+  /// How long to wait for events before `isDone` is asked again.
+  package var waitMilliseconds: Int32 = 100
 
   private let path: String
   private let poll: Int32
@@ -52,10 +54,31 @@ package final class Loop {
 
   /// Connects one more client. `other` names another socket than the server's own, such as its control socket.
   package func connect(to other: String? = nil) throws(BenchmarkFailure) -> Connection {
-    let connection = try Connection(path: other ?? path, index: connections.count)
+    try add(Connection(path: other ?? path, index: connections.count))
+  }
+
+  private func add(_ connection: Connection) throws(BenchmarkFailure) -> Connection {
     try control(EPOLL_CTL_ADD, connection, EPOLLIN.rawValue)
     connections.append(connection)
     return connection
+  }
+
+  /// Connects by TCP from and to an address of the loopback network.
+  func connect(port: UInt16, address: UInt8) throws(BenchmarkFailure) -> Connection {
+    try add(Connection(port: port, address: address, index: connections.count))
+  }
+
+  /// Leaves what comes on a connection in the kernel.
+  func stopReading(_ connection: Connection) throws(BenchmarkFailure) { try control(EPOLL_CTL_MOD, connection, 0) }
+
+  func goOnReading(_ connection: Connection) throws(BenchmarkFailure) {
+    try control(EPOLL_CTL_MOD, connection, EPOLLIN.rawValue)
+  }
+
+  /// Handles events for a time.
+  func wait(seconds: Double) throws(BenchmarkFailure) {
+    let end = Clock.now() + UInt64(seconds * 1e9)
+    try run { Clock.now() >= end }
   }
 
   package func connect(count: Int) throws(BenchmarkFailure) -> [Connection] {
@@ -108,7 +131,7 @@ package final class Loop {
   private var hasReadLimit = false
 
   private func handleEvents() throws(BenchmarkFailure) -> Bool {
-    let count = epoll_wait(poll, &events, Int32(events.count), probe == nil ? 100 : 1)
+    let count = epoll_wait(poll, &events, Int32(events.count), probe == nil ? waitMilliseconds : 1)
     if count < 0, errno != EINTR { throw .current("epoll_wait") }
     try probe?.tick()
     guard count > 0 else { return false }

@@ -36,6 +36,10 @@ package struct Sizes: Sendable {
   package var idleClients = 2_000
   package var dumpRows = 50_000
   package var dumpClients = 20
+  package var selectClients = 50
+  package var slowClients = 100
+  package var manyClients = 10_000
+  package var floodClients = 1_000
   package var fileRows = 100_000
   /// A database to start with, in place of a generated one.
   package var file: String?
@@ -55,6 +59,10 @@ package struct Sizes: Sendable {
     sizes.idleClients = 20
     sizes.dumpRows = 200
     sizes.dumpClients = 3
+    sizes.selectClients = 3
+    sizes.slowClients = 3
+    sizes.manyClients = 20
+    sizes.floodClients = 20
     sizes.fileRows = 300
     return sizes
   }

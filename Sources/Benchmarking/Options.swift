@@ -132,6 +132,10 @@ package struct Options {
       options, value throws(BenchmarkFailure) in
       options.sizes.dumpClients = try Options.count(value, "--clients", least: 1)
     },
+    Option(name: "many", argument: "N", help: "clients of many-clients (10000)") {
+      options, value throws(BenchmarkFailure) in
+      options.sizes.manyClients = try Options.count(value, "--many", least: 2)
+    },
     Option(name: "file", argument: "PATH", help: "the database for start-snapshot (a copy is used)") {
       $0.sizes.file = $1
     },

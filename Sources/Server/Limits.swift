@@ -2,6 +2,8 @@
 //
 // What clients may make the server hold, by name. Documentation/reliability.md tells what happens at each.
 
+import Daemon
+import Glibc
 import OVSDB
 
 /// The server's limits. Those of a single layer stand there: nesting (`JSONLimits`), the result of a transaction (`TransactionLimits`),
@@ -39,6 +41,26 @@ package struct Limits: Sendable {
   package var keptBytesMax = 256 << 20
 
   package init() {}
+}
+
+extension Limits {
+  /// Reads the value of an option.
+  static func number(_ text: String, of option: String, from least: Int) throws(UsageError) -> Int {
+    guard let number = Int(text), number >= least, number <= 1 << 40 else {
+      throw UsageError("\(option): \"\(text)\" is not a number from \(least) on")
+    }
+    return number
+  }
+
+  /// Takes as many descriptors as the process may have: each client takes one.
+  static func raiseDescriptorLimit() {
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+    limit.rlim_cur = limit.rlim_max
+    // What cannot be raised stays as it is, and connections beyond it wait.
+    _ = setrlimit(resource, &limit)
+  }
 }
 
 /// What a session has the server keep for it.

@@ -24,6 +24,7 @@ private struct Arguments {
   /// Serve sockets that a service manager passed and that no remote names.
   var servesPassedSockets = true
   var storage = StorageOptions()
+  var limits = Limits()
   var source: String?
   var excluded = ""
   var startsActive = false
@@ -38,6 +39,7 @@ package enum ServerProgram {
     // A file that may not grow is an error of write(2), which clients are told, and not the end of the server.
     signal(SIGXFSZ, SIG_IGN)
     VlogHandler.bootstrap()
+    Limits.raiseDescriptorLimit()
     let daemonOptions = DaemonOptions()
     let arguments = parse(daemonOptions)
     let inherited: InheritedRemotes
@@ -61,7 +63,9 @@ package enum ServerProgram {
     // Everything is opened on the loop that will serve it, while this thread waits.
     do {
       try loop.submit {
-        let server = Server(group: group, threads: threads, rundir: Paths.runDirectory, storageOptions: arguments.storage)
+        let server = Server(
+          group: group, threads: threads, rundir: Paths.runDirectory, limits: arguments.limits,
+          storageOptions: arguments.storage)
         try start(server, arguments, inherited)
         ServiceNotices.start(server, watchdog)
       }.wait()
@@ -141,6 +145,12 @@ package enum ServerProgram {
       CommandLineOption("no-dbs", flag: { arguments.opensNoDatabase = true }),
       CommandLineOption("run", value: { arguments.runCommand = $0 }),
       CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
+      CommandLineOption("max-sessions") { (text: String) throws(UsageError) in
+        arguments.limits.sessionsMax = try Limits.number(text, of: "--max-sessions", from: 1)
+      },
+      CommandLineOption("max-message-size") { (text: String) throws(UsageError) in
+        arguments.limits.messageBytesMax = try Limits.number(text, of: "--max-message-size", from: 1 << 16)
+      },
       CommandLineOption("read-only-on-damage", flag: { arguments.storage.keepsDamaged = true }),
       CommandLineOption("sync-from", value: { arguments.source = $0 }),
       CommandLineOption("sync-exclude-tables", value: { arguments.excluded = $0 }),
@@ -210,6 +220,8 @@ package enum ServerProgram {
         --run COMMAND           run COMMAND as subprocess then exit
         --unixctl=SOCKET        override default control socket name
         --disable-file-column-diff  write whole values, not differences
+        --max-sessions=N        refuse connections beyond N sessions
+        --max-message-size=BYTES  refuse longer messages (default: 512 MiB)
         --read-only-on-damage   serve what stands before damage, read-only
       \(DaemonOptions.usage)\(LogOptions.usage)
         -h, --help              display this help message
