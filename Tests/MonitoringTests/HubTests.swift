@@ -173,6 +173,7 @@ import Testing
     #expect(subscription.backlog?.count == 1)
 
     let changed = try specification(#"{"A":{"where":[["n",">",0]]}}"#, database)
+    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
     hub.move(subscription, to: changed)
     #expect(subscription.backlog == nil)
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.isEmpty == true)

@@ -133,10 +133,12 @@ struct LimitsTests {
       try session.request("transact", ["D", wait, update], id: .integer(number))
     }
     let wait: WireJSON = ["op": "wait", "table": "T", "where": [], "columns": ["n"], "until": "==", "rows": [["n": -1]]]
-    #expect(tag(try session.exchange("transact", ["D", wait]).reply) == "resources exhausted")
+    try session.request("transact", ["D", wait], id: "one more")
+    let refused = try #require(session.receive(untilReplyTo: "one more").last).json
+    #expect(tag(refused) == "resources exhausted")
     try setAll(try server.session(), to: 1)
     _ = try session.receive(untilReplyTo: .integer(1000), seconds: 60)
-    let rows = try session.call("transact", ["D", ["op": "select", "table": "T", "where": [], "columns": ["n"]]])
+    let rows = try server.session().call("transact", ["D", ["op": "select", "table": "T", "where": [], "columns": ["n"]]])
     #expect(rows[0]?["rows"]?[0]?["n"]?.text == "1001")
   }
 
