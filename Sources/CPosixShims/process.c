@@ -11,6 +11,9 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/perf_event.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -215,6 +218,17 @@ int posix_shim_pipe(int *read_end, int *write_end) {
     *write_end = ends[1];
     return 0;
 }
+
+int posix_shim_counts_cycles(void) {
+    struct perf_event_attr attributes = {
+        .type = PERF_TYPE_HARDWARE, .size = sizeof attributes, .config = PERF_COUNT_HW_CPU_CYCLES, .disabled = 1, .exclude_kernel = 1};
+    long descriptor = syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    if (descriptor < 0) return 0;
+    close((int)descriptor);
+    return 1;
+}
+
+int posix_shim_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 int posix_shim_set_nonblocking(int descriptor) {
     int flags = fcntl(descriptor, F_GETFL);

@@ -17,8 +17,8 @@ package final class ControlServer: Sendable {
   private let sessions: NIOLoopBoundBox<[ObjectIdentifier: ControlSession]>
   private let counting: Mutex<RepeatedTask?> = Mutex(nil)
 
-  /// A longer command is a mistake of whoever sends it.
-  private static let messageBytesMax = 16 << 20
+  /// A longer command is a mistake of whoever sends it. It is also what half a message can make us hold.
+  private static let messageBytesMax = 1 << 20
 
   /// Opens the socket. After `Daemonizer.start`: the default path holds the id of the process that serves.
   ///
@@ -34,6 +34,8 @@ package final class ControlServer: Sendable {
     let path = Paths.absolute(socket ?? "\(Program.name).\(getpid()).ctl", in: Paths.runDirectory)
     let sessions = NIOLoopBoundBox<[ObjectIdentifier: ControlSession]>.makeBoxSendingValue([:], eventLoop: loop)
     let listener: Listener
+    // Before it is there: a signal may come as soon as somebody sees the socket.
+    Cleanup.register(path)
     do {
       let method = try ConnectionMethod.parse("punix:\(path)", origin: .commandLine)
       listener = try Listener.open(method, group: loop, rundir: Paths.runDirectory) { accepted in
@@ -43,9 +45,9 @@ package final class ControlServer: Sendable {
         sessions.value[ObjectIdentifier(session)] = session
       }
     } catch {
+      Cleanup.unregister(path)
       throw UsageError("\(path): could not initialize control socket (\(error))")
     }
-    Cleanup.register(path)
     return ControlServer(path: path, listener: listener, loop: loop, sessions: sessions)
   }
 
@@ -55,6 +57,8 @@ package final class ControlServer: Sendable {
   ) throws -> ControlSession {
     let connection = RPCConnection(name: name, messageBytesMax: messageBytesMax)
     connection.answersEcho = false
+    // A client that comes, asks and goes is no news.
+    connection.logsClosing = false
     let session = ControlSession(connection: connection, commands: commands, loop: channel.eventLoop, didClose: didClose)
     connection.owner = session
     try channel.pipeline.syncOperations.addHandler(connection)

@@ -38,19 +38,19 @@ final class ControlSession: RPCConnectionOwner {
 
   func inputAvailable(_ connection: RPCConnection) { takeRequests() }
 
-  func becameWritable(_ connection: RPCConnection) {}
+  func becameWritable(_ connection: RPCConnection) { takeRequests() }
 
   func closed(_ connection: RPCConnection, reason: RPCCloseReason) { didClose(self) }
 
   func close() { connection.close() }
 
-  /// Takes requests until one waits for its answer or there are no more.
+  /// Takes requests until one waits for its answer, the client does not take our answers, or there are no more.
   private func takeRequests() {
     guard !isTaking else { return }
     isTaking = true
     defer { isTaking = false }
     do throws(RPCError) {
-      while pendingID == nil, let message = try connection.next() {
+      while pendingID == nil, connection.isWritable, let message = try connection.next() {
         guard case .request(let method, let params, let id) = message else {
           log.warn("\(connection.name): received unexpected \(Self.kind(message)) message")
           connection.close()

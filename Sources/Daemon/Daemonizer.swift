@@ -17,7 +17,9 @@
 import CPosixShims
 import Glibc
 
-package final class Daemonizer {
+/// Its calls come one after the other, as a program starts: `start` before there is another thread, `complete` once, on whichever
+/// thread opened things last. That makes it sound to hand over.
+package final class Daemonizer: @unchecked Sendable {
   private let options: DaemonOptions
   /// Whether a detached program goes on writing to the standard output it was started with, as one does whose output is
   /// its purpose.
@@ -38,6 +40,15 @@ package final class Daemonizer {
   ///
   /// In order: checks the pid file, becomes the other user, forks, writes the pid file, watches the signals.
   package func start() throws(UsageError) {
+    do throws(UsageError) {
+      try begin()
+    } catch {
+      if let message = error.message, !LogSystem.shared.isSubprogram { log.lastWords(message) }
+      throw error
+    }
+  }
+
+  private func begin() throws(UsageError) {
     if let path = options.pidFile, !options.overwritesPIDFile { try PIDFile.checkFree(path) }
     try options.user?.apply()
     if options.detaches {
@@ -143,6 +154,7 @@ package final class Daemonizer {
   private func monitor() throws(UsageError) {
     guard case .parent(let first, let pipe) = try fork() else { return }
     LogSystem.shared.setSubprogram("monitor")
+    posix_shim_name_thread(pthread_self(), "monitor")
     if let status = waitForReadiness(first, pipe) { failAsChild(status) }
     // The directory stays: relative paths on the command line have to mean the same to the next process.
     if options.detaches { leaveTerminal() }
@@ -158,7 +170,7 @@ package final class Daemonizer {
     var early: ChildStatus?
     // The watcher holds no log file, so that rotation can take it away; it opens it to say something.
     while true {
-      LogSystem.shared.closeFile()
+      LogSystem.shared.closeFile(isAnnounced: true)
       posix_shim_set_title("\(Program.name): monitoring pid \(child) (\(state))")
       let status = early ?? ChildStatus.wait(for: child) ?? ChildStatus(raw: 0)
       // Without a log file, or when it cannot be opened, the other destinations have to do.

@@ -160,11 +160,12 @@ package final class LogSystem: Sendable {
 
   // MARK: The log file
 
-  /// Opens (or opens again) the file that lines are appended to, made with mode 0660 when missing.
+  /// Opens (or opens again) the file that lines are appended to, made with mode 0660 when missing. Nothing is said or done when the
+  /// path still leads to the file that is open.
   ///
   /// - Returns: nil, or the errno value; then a WARN has been logged and the old file, if there was one, is still used.
   package func openFile(_ path: String) -> Int32? {
-    let absolutePath = Paths.absolute(path, in: Paths.workingDirectory)
+    let absolutePath = path.isEmpty ? path : Paths.absolute(path, in: Paths.workingDirectory)
     if let error = openFile(path, absolutePath) { return error }
     state.withLock { $0.absoluteFilePath = absolutePath }
     return nil
@@ -177,10 +178,17 @@ package final class LogSystem: Sendable {
       Self.log.warn("failed to open \(path) for logging: \(SystemError.text(error))")
       return error
     }
-    state.withLock { state in
+    let old = state.withLock { state in
       state.filePath = path
-      Self.replaceFile(descriptor, in: &state)
+      return state.file
     }
+    if old >= 0, Self.isSameFile(old, descriptor) {
+      close(descriptor)
+      return nil
+    }
+    // The old file's last line, for whoever reads it after its rotation.
+    if old >= 0 { Self.log.info("closing log file") }
+    state.withLock { Self.replaceFile(descriptor, in: &$0) }
     Self.log.info("opened log file \(path)")
     return nil
   }
@@ -194,10 +202,17 @@ package final class LogSystem: Sendable {
     return openFile(path, absolutePath).map(SystemError.text)
   }
 
+  private static func isSameFile(_ a: Int32, _ b: Int32) -> Bool {
+    var (first, second) = (stat(), stat())
+    return fstat(a, &first) == 0 && fstat(b, &second) == 0 && first.st_dev == second.st_dev && first.st_ino == second.st_ino
+  }
+
   /// Closes the file until `reopenFile`. Nothing happens without one.
-  package func closeFile() {
+  ///
+  /// - Parameter isAnnounced: whether the file's last line says so.
+  package func closeFile(isAnnounced: Bool = false) {
     guard state.withLock({ $0.file >= 0 }) else { return }
-    Self.log.info("closing log file")
+    if isAnnounced { Self.log.info("closing log file") }
     state.withLock { Self.replaceFile(-1, in: &$0) }
   }
 
@@ -263,14 +278,15 @@ package final class LogSystem: Sendable {
 
   // MARK: Messages
 
-  func emit(_ module: LogModuleState, _ level: LogLevel, _ text: String) {
+  /// - Parameter skipsConsole: the text is said there in another form.
+  func emit(_ module: LogModuleState, _ level: LogLevel, _ text: String, skipsConsole: Bool = false) {
     state.withLock { state in
       state.sequence += 1
       var record = LogRecord(
         level: level, module: module.name, text: text, sequence: state.sequence,
         wallMilliseconds: Clock.wallMilliseconds(), facility: state.facility ?? SyslogFacility.daemon,
         subprogram: state.subprogram, hostName: state.hostName)
-      if level <= module.level(.console) {
+      if !skipsConsole, level <= module.level(.console) {
         Program.writeError(state.patterns[LogDestination.console.rawValue].render(record) + "\n")
       }
       if state.file >= 0, level <= module.level(.file) {

@@ -29,7 +29,7 @@ package final class LogFile {
   /// The file's name as the user gave it.
   package let path: String
   /// The name that stands for the file itself: absolute, symbolic links followed.
-  let resolvedPath: String
+  package let resolvedPath: String
   package let kind: FileKind
   let fileSystem: FileSystem
   private let lock: FileLock

@@ -14,9 +14,9 @@ extension Server {
   /// Looks from time to time whether a file should be compacted.
   func watchCompaction() {
     for database in databases.values where database.store?.isCompactionDue() == true {
-      log.info("\(database.name): compacting, because the file has grown")
+      databaseLog.info("\(database.name): compacting, because the file has grown")
       compact(database) { [self] failure in
-        if let failure { log.error("\(failure)") }
+        if let failure { databaseLog.error("\(failure)") }
       }
     }
     after(Self.compactionCheckInterval) { [self] in watchCompaction() }

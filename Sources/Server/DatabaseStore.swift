@@ -5,6 +5,7 @@
 
 import Daemon
 import Engine
+import Glibc
 import Journal
 import Logging
 import OVSDB
@@ -13,7 +14,7 @@ import OVSDB
 final class DatabaseStore {
   let log: LogFile
   /// Write changed sets and maps as differences (`--disable-file-column-diff` turns it off).
-  private let usesDifferences: Bool
+  var usesDifferences: Bool
   var schedule: CompactionSchedule
   /// A compaction or conversion writes a new file; there is one at a time.
   var isReplacing = false
@@ -31,6 +32,19 @@ final class DatabaseStore {
   }
 
   var path: String { log.path }
+
+  /// Whether a path leads to this file, by whatever way.
+  func isAt(_ other: String) -> Bool {
+    if other == path { return true }
+    guard let resolved = Self.resolved(other) else { return false }
+    return resolved == Self.resolved(log.resolvedPath)
+  }
+
+  private static func resolved(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(cString: resolved)
+  }
 
   /// Frames the record of a commit; `flush` writes it.
   func append(_ commit: Commit) -> Bool {

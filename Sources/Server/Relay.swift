@@ -258,7 +258,7 @@ final class Relay {
     server.closeSegment()
     _ = database.replace(with: fresh, atomCount: fresh.atomCount)
     isAvailable = true
-    server.databaseChanged(database)
+    server.databaseChanged(database, because: "\(name) database schema changed at its source")
     server.remotes.databaseChanged(database)
   }
 

@@ -51,7 +51,8 @@ final class Remote {
 
   /// - Parameter mayBlock: nobody is served yet, so that the host's name may be looked up at once.
   func start(mayBlock: Bool) {
-    if !method.isPassive { return connect() }
+    // Dialling waits until what is being configured is complete.
+    if !method.isPassive { return server.soon { [self] in connect() } }
     if case .malformed = method.kind { return refuseToListen() }
     if !mayBlock, method.listensOnHostName { return listenWhenLookedUp() }
     listen(method)

@@ -130,7 +130,7 @@ final class RemoteManager {
   }
 
   private func drop(_ name: String, _ remote: Remote) {
-    log.info("\(name): remote deconfigured")
+    server.log.info("\(name): remote deconfigured")
     remotes[name] = nil
     server.keepUntilClosed(remote)
     remote.remove()

@@ -97,6 +97,9 @@ final class ReplicationManager {
     refreshRoles()
   }
 
+  /// Whether the server follows its source now.
+  var isFollowing: Bool { general != nil }
+
   private func begin() {
     guard let source, let method = try? ConnectionMethod.parse(source, origin: .commandLine) else { return }
     general?.stop()

@@ -32,6 +32,8 @@ final class ServedDatabase {
   var followed: [Commit]?
   /// Initial contents that are being encoded or were a moment ago.
   var contents: [ContentsKey: ContentsLine] = [:]
+  /// Tables whose changes an operator wants to see in the log.
+  var tableLog = TableLog()
   private var atomCount: Int
 
   /// Durable commits wait for a sync of at least this number.
@@ -220,6 +222,7 @@ final class ServedDatabase {
     hub.backlogRowsMax = server.limits.backlogRowsMax
     history = History(baseID: converted.lastCommitID)
     self.atomCount = atomCount
+    tableLog = TableLog()
     return remains
   }
 }

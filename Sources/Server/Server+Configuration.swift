@@ -65,7 +65,8 @@ extension Server {
     for relay in step.relays { serveRelay(of: relay.name, from: [relay.method], options: relay.options) }
     configuration?.configuration = new
     configuration?.databaseNames = step.databaseNames
-    if !step.added.isEmpty || !step.relays.isEmpty { closeUnawareSessions() }
+    let names = (step.added.map(\.1.name) + step.relays.map(\.name)).sorted()
+    if !names.isEmpty { closeUnawareSessions(because: "adding \(names.joined(separator: ", ")) database") }
     remotes.configure(new.remotes)
     replication.configure(
       Dictionary(uniqueKeysWithValues: new.databases.compactMap { key, database in

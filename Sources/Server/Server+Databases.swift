@@ -29,14 +29,18 @@ extension Server {
     var name: String { schema.name }
   }
 
+  private static let lockLog = Logger(label: "lockfile")
+
   /// Opens a database file and serves it.
   ///
+  /// - Returns: its name.
   /// - Throws: why the file is not served.
-  package func openDatabase(_ path: String) throws(OVSDBError) {
+  @discardableResult package func openDatabase(_ path: String) throws(OVSDBError) -> String {
     if path.hasPrefix(Self.relayPrefix) { return try openRelay(path) }
     let prepared = try prepareDatabase(path)
     if databases[prepared.name] != nil { throw OVSDBError(.ovsdbError, "\(prepared.name): duplicate database name") }
     serve(prepared)
+    return prepared.name
   }
 
   /// Opens a database file, locked and read.
@@ -49,14 +53,14 @@ extension Server {
     case .unspecified, .standalone, .clustered, .activeBackup: break
     case .relay: throw OVSDBError(.ovsdbError, "\(path): a relay has no file")
     }
-    if databases.values.contains(where: { $0.store?.path == path }) {
+    if databases.values.contains(where: { $0.store?.isAt(path) == true }) {
       throw OVSDBError(.ovsdbError, "\(path): already open")
     }
     let opened: DatabaseFile.Opened
     do {
       opened = try DatabaseFile.open(path, keepsDamaged: storageOptions.keepsDamaged)
     } catch {
-      for warning in error.lockWarnings { log.warning("\(warning)") }
+      for warning in error.lockWarnings { Self.lockLog.warning("\(warning)") }
       throw error.object
     }
     if model == .clustered { throw OVSDBError(.ovsdbError, "\(path): database is standalone and not clustered") }
@@ -87,12 +91,26 @@ extension Server {
   private func noteRecovery(_ recovery: LogFile.Recovery, _ path: String) {
     switch recovery {
     case .clean: return
-    case .damaged(let report): log.error("\(report)")
+    case .damaged(let report): databaseLog.error("\(report)")
     case .torn(let cause, let record, let offset, let excess):
-      let place = "record \(record) at offset \(offset)"
-      let fate = "everything before is served, and the last \(excess) bytes are cut off by the next write"
-      log.error("\(path): \(place): \(cause.message); \(fate)")
+      databaseLog.error("\(cause.object)")
+      databaseLog.error(
+        "\(path): record \(record) at offset \(offset): everything before is served, and the last \(excess) bytes are cut off by the next write"
+      )
     }
+  }
+
+  /// Notes what is served, after a command changed it. What a configuration file decides is read from there again.
+  func saveConfiguration() {
+    guard configuration == nil, let savedConfiguration else { return }
+    let names = databases.values.compactMap { database in
+      database.store?.log.resolvedPath
+        ?? database.relay.map { "\(Self.relayPrefix)\(database.name):\($0.sources.joined(separator: ","))" }
+    }
+    savedConfiguration.save(
+      ServedSet(
+        databases: names.sorted(), remotes: remotes.names,
+        source: replication.source, excluded: replication.excluded.text, follows: replication.isFollowing))
   }
 
   /// Stops serving a database.
@@ -102,7 +120,7 @@ extension Server {
     guard let database = databases[name] else { throw ConfigurationError(description: "Failed to find the database.") }
     if name.hasPrefix("_") { throw ConfigurationError(description: "Cannot remove reserved database.") }
     closeSegment()
-    databaseChanged(database)
+    databaseChanged(database, because: "removing \(name) database by user request")
     database.relay?.stop()
     _ = removeDatabase(named: name)
     removeRow(of: name)
@@ -122,7 +140,7 @@ extension Server {
   ///
   /// - Parameter name: `relay:DATABASE:REMOTE,...`.
   /// - Throws: why it is not served.
-  private func openRelay(_ name: String) throws(OVSDBError) {
+  private func openRelay(_ name: String) throws(OVSDBError) -> String {
     let parts = name.dropFirst(Self.relayPrefix.count).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
       throw OVSDBError(.ovsdbError, "\(name): invalid syntax")
@@ -140,6 +158,7 @@ extension Server {
     var options = RemoteOptions()
     options.probeMilliseconds = relayProbeMilliseconds
     serveRelay(of: database, from: methods, options: options)
+    return database
   }
 
   /// Serves another server's database from now on. Its name must be free.

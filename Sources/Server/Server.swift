@@ -20,15 +20,22 @@ package final class Server {
   let rundir: String
   /// Told by `get_server_id`; random for each start.
   let id: UUID
+  /// What befalls sessions and remotes.
   let log = Logger(label: "ovsdb_jsonrpc_server")
+  /// What befalls databases.
+  let databaseLog = Logger(label: "ovsdb_server")
   private(set) var databases: [String: ServedDatabase] = [:]
   private var databasesByName: [Text: ServedDatabase] = [:]
   private(set) var sessions: [ObjectIdentifier: Session] = [:]
   var locks = Locks()
+  /// Whether any table's changes go to the log (TableLog.swift).
+  var logsTables = false
   /// `ovsdb-server/disable-monitor-cond`: only plain monitors are known.
   var hidesConditionalMonitors = false
   let limits: Limits
-  let storageOptions: StorageOptions
+  var storageOptions: StorageOptions
+  /// Keeps what commands change for a restart after a crash; nil without a watcher.
+  var savedConfiguration: SavedConfiguration?
   /// Give free memory back to the system after a compaction.
   var trimsMemory = true
   /// Nil: configured by the command line and by command.
@@ -168,8 +175,11 @@ package final class Server {
   func noteBlocked(_ trigger: Trigger) { segment.triggers.append(trigger) }
 
   /// Closes every session, as `ovsdb-server/reconnect` does.
-  func closeSessions(where isClosed: (Session) -> Bool = { _ in true }) {
-    for session in sessions.values where isClosed(session) { session.close() }
+  func closeSessions(because reason: String) {
+    for session in sessions.values {
+      session.noteDisconnecting(reason)
+      session.close()
+    }
   }
 
   /// Sessions refer to their remote until they are gone.

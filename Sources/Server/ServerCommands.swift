@@ -4,6 +4,7 @@
 //
 // Source: ovsdb-server(1), "Runtime Management Commands".
 
+import CPosixShims
 import Control
 import Daemon
 import Engine
@@ -32,7 +33,9 @@ extension Server {
         if let path = server.configuration?.path {
           throw ControlError("Update the \(path) and use ovsdb-server/reload instead")
         }
-        return try run(server, arguments)
+        let answer = try run(server, arguments)
+        server.saveConfiguration()
+        return answer
       }
     }
     add("reload") { (server, _) throws(ControlError) in
@@ -62,12 +65,13 @@ extension Server {
     add("list-fds") { (server, _) throws(ControlError) in server.remotes.inheritedTable }
     add("list-remotes") { (server, _) throws(ControlError) in server.remotes.names.map { "\($0)\n" }.joined() }
     addConfiguring("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
+      let name: String
       do throws(OVSDBError) {
-        try server.openDatabase(arguments[0])
+        name = try server.openDatabase(arguments[0])
       } catch {
         throw ControlError("\(error)")
       }
-      server.closeUnawareSessions()
+      server.closeUnawareSessions(because: "adding \(name) database")
       return ""
     }
     addConfiguring("remove-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
@@ -82,7 +86,7 @@ extension Server {
       server.databases.keys.sorted { Text($0) < Text($1) }.map { "\($0)\n" }.joined()
     }
     add("reconnect") { (server, _) throws(ControlError) in
-      server.closeSessions()
+      server.closeSessions(because: "user ran ovsdb-server/reconnect")
       return ""
     }
     add("get-db-storage-status", "DB", 1...1) { (server, arguments) throws(ControlError) in
@@ -92,14 +96,33 @@ extension Server {
     add("memory-trim-on-compaction", "on|off", 1...1) { (server, arguments) throws(ControlError) in
       guard arguments[0] == "on" || arguments[0] == "off" else { throw ControlError("invalid argument") }
       server.trimsMemory = arguments[0] == "on"
+      server.databaseLog.info("memory trimming after compaction \(server.trimsMemory ? "enabled" : "disabled").")
       return ""
     }
-    commands.add("ovsdb-server/disable-monitor-cond", arguments: 0...0, hidden: true) { (_) throws(ControlError) in
-      bound.value.hidesConditionalMonitors = true
-      bound.value.closeSessions()
+    add("disable-monitor-cond") { (server, _) throws(ControlError) in
+      server.hidesConditionalMonitors = true
+      server.closeSessions(because: "user ran ovsdb-server/disable-monitor-cond")
       return ""
     }
-    commands.add("ovsdb-server/compact", usage: "[DB]", arguments: 0...1) { (request: ControlRequest) in
+    add("tlog-set", "DB:TABLE on|off", 2...2) { (server, arguments) throws(ControlError) in
+      try server.setTableLog(arguments[0], arguments[1])
+      return ""
+    }
+    add("tlog-list") { (server, _) throws(ControlError) in server.tableLogList }
+    add("perf-counters-show") { (_, _) throws(ControlError) in
+      // Nothing in this server is measured in processor cycles; what can be said is whether it could be.
+      posix_shim_counts_cycles() != 0
+        ? "performance counter has never been hit" : "performance counter is not supported on this platform"
+    }
+    add("perf-counters-clear") { (_, _) throws(ControlError) in "" }
+    if !storageOptions.usesDifferences {
+      commands.add("ovsdb/file/column-diff-enable") { (_) throws(ControlError) in
+        bound.value.storageOptions.usesDifferences = true
+        for database in bound.value.databases.values { database.store?.usesDifferences = true }
+        return ""
+      }
+    }
+    commands.add("ovsdb-server/compact", arguments: 0...1) { (request: ControlRequest) in
       bound.value.compact(request)
     }
     addConfiguring("set-relay-source-probe-interval", "PROBE_INTERVAL", 1...1) { (server, arguments) throws(ControlError) in
@@ -137,7 +160,7 @@ extension Server {
     var remaining = chosen.count
     if remaining == 0 { return request.reply() }
     for database in chosen {
-      log.info("compacting \(database.name) database by user request")
+      databaseLog.info("compacting \(database.name) database by user request")
       compact(database) { failure in
         if let failure { failures.append(failure) }
         remaining -= 1

@@ -73,7 +73,7 @@ extension Server {
     do {
       document = try JSONDocument.parse("[\"\(database.name)\"," + operations.dropFirst())
     } catch {
-      log.error("\(database.name): the server's own transaction is malformed: \(error)")
+      databaseLog.error("\(database.name): the server's own transaction is malformed: \(error)")
       return
     }
     var result = ByteWriter()
@@ -84,10 +84,10 @@ extension Server {
     switch outcome {
     case .committed(let commit?, _):
       if let error = record(commit, in: database, previousID: previousID) {
-        log.error("\(database.name): the server's own transaction failed: \(error)")
+        databaseLog.error("\(database.name): the server's own transaction failed: \(error)")
       }
     case .committed(nil, _): break
-    case .failed, .blocked: log.error("\(database.name): the server's own transaction failed: \(result.string)")
+    case .failed, .blocked: databaseLog.error("\(database.name): the server's own transaction failed: \(result.string)")
     }
     scheduleClosing()
   }

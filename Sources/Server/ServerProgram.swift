@@ -15,6 +15,8 @@ import Streams
 /// What the command line asks for.
 private struct Arguments {
   var remotes: [String] = []
+  /// Those of the remotes that a command added before a crash.
+  var addedRemotes: Set<String> = []
   var databases: [String] = []
   var opensNoDatabase = false
   var runCommand: String?
@@ -51,7 +53,9 @@ package enum ServerProgram {
     }
     let watchdog = Watchdog.take()
     let daemonizer = Daemonizer(options: daemonOptions)
+    let saved: SavedConfiguration?
     do throws(UsageError) {
+      saved = daemonOptions.isMonitored ? try SavedConfiguration() : nil
       try daemonizer.start()
     } catch {
       error.exit()
@@ -66,16 +70,29 @@ package enum ServerProgram {
         let server = Server(
           group: group, threads: threads, rundir: Paths.runDirectory, limits: arguments.limits,
           storageOptions: arguments.storage)
-        try start(server, arguments, inherited)
+        server.savedConfiguration = saved
+        try start(server, restored(arguments, saved), inherited)
         ServiceNotices.start(server, watchdog)
+        let command = arguments.runCommand.map(runCommand)
+        daemonizer.complete()
+        if command == nil { LogModule("ovsdb_server").info(Program.versionLine) }
       }.wait()
     } catch {
       Program.fail("\(error)")
     }
-    let command = arguments.runCommand.map(runCommand)
-    daemonizer.complete()
-    if command == nil { LogModule("ovsdb_server").info(Program.versionLine) }
     while true { pause() }
+  }
+
+  /// After a crash: what commands had made of what the command line asks for.
+  private static func restored(_ arguments: Arguments, _ saved: SavedConfiguration?) -> Arguments {
+    guard let set = saved?.load() else { return arguments }
+    var restored = arguments
+    restored.databases = set.databases
+    restored.remotes = set.remotes
+    (restored.source, restored.excluded, restored.startsActive) = (set.source, set.excluded, !set.follows)
+    // Inherited descriptors do not come from commands.
+    restored.addedRemotes = Set(set.remotes.filter { !$0.hasPrefix("pfd:") }).subtracting(arguments.remotes)
+    return restored
   }
 
   /// Opens databases and remotes. The server lives as long as the process.
@@ -95,7 +112,9 @@ package enum ServerProgram {
     if let path = arguments.configurationFile { try server.configure(from: path) }
     if followsDatabase { server.tlsColumns = try TLSColumns(arguments.tls, of: server) }
     try server.remotes.serve(inherited)
-    for remote in arguments.remotes { try server.remotes.add(remote, origin: .commandLine) }
+    for remote in arguments.remotes {
+      try server.remotes.add(remote, origin: arguments.addedRemotes.contains(remote) ? .controlSocket : .commandLine)
+    }
     server.remotes.run()
     try startReplication(server, arguments)
     server.watchCompaction()
@@ -157,6 +176,8 @@ package enum ServerProgram {
       CommandLineOption("active", flag: { arguments.startsActive = true }),
       CommandLineOption(
         "config-file", value: { arguments.configurationFile = Paths.absolute($0, in: Paths.databaseDirectory) }),
+      CommandLineOption("record", argument: .optional) { (_) throws(UsageError) in try refuseReplay("record") },
+      CommandLineOption("replay", argument: .optional) { (_) throws(UsageError) in try refuseReplay("replay") },
       CommandLineOption("help", letter: "h", flag: { printUsage() }),
       CommandLineOption("version", letter: "V", flag: { printVersion() }),
     ]
@@ -185,6 +206,10 @@ package enum ServerProgram {
     return arguments
   }
 
+  private static func refuseReplay(_ option: String) throws(UsageError) {
+    throw UsageError("--\(option): this server does not record its input; use --log-file with -vjsonrpc:file:dbg instead")
+  }
+
   private static func printVersion() -> Never {
     Program.writeOutput(Program.versionText)
     Program.exit(EXIT_SUCCESS)
@@ -201,12 +226,20 @@ package enum ServerProgram {
 
       JSON-RPC options (may be specified any number of times):
         --remote=REMOTE         connect or listen to REMOTE
-        --no-socket-activation  close passed sockets that no REMOTE names
-      REMOTE is punix:FILE, ptcp:[PORT][:HOST], pssl:[PORT][:HOST], pfd:FD or
-      pfd:NAME (listen) or unix:FILE, tcp:HOST[:PORT], ssl:HOST[:PORT] (connect),
-      or db:DB,TABLE,COLUMN
-      \(TLSOptions.usage)
 
+      Active JSON-RPC connection methods:
+        tcp:HOST[:PORT]         connect to TCP PORT (default: 6640) of HOST
+        ssl:HOST[:PORT]         the same with TLS
+        unix:FILE               connect to the Unix domain socket FILE
+      Passive JSON-RPC connection methods:
+        ptcp:[PORT][:IP]        listen on TCP PORT (default: 6640) of IP
+        pssl:[PORT][:IP]        the same with TLS
+        punix:FILE              listen on the Unix domain socket FILE
+        pfd:FD, pfd:NAME        listen on an inherited descriptor
+      Remotes from a database:
+        db:DB,TABLE,COLUMN      those that COLUMN of TABLE in DB names
+
+      \(TLSOptions.usage)\(DaemonOptions.usage)\(LogOptions.usage)
       Syncing options:
         --sync-from=SERVER      sync databases from active SERVER and start in
                                 backup mode (except with --active)
@@ -217,13 +250,15 @@ package enum ServerProgram {
       Other options:
         --config-file=PATH      take remotes and databases from a JSON file
         --no-dbs                start without a database
+        --no-socket-activation  close passed sockets that no REMOTE names
         --run COMMAND           run COMMAND as subprocess then exit
         --unixctl=SOCKET        override default control socket name
-        --disable-file-column-diff  write whole values, not differences
+        --disable-file-column-diff
+                                write whole values, not differences, to files
         --max-sessions=N        refuse connections beyond N sessions
-        --max-message-size=BYTES  refuse longer messages (default: 512 MiB)
+        --max-message-size=BYTES
+                                refuse longer messages (default: 512 MiB)
         --read-only-on-damage   serve what stands before damage, read-only
-      \(DaemonOptions.usage)\(LogOptions.usage)
         -h, --help              display this help message
         -V, --version           display version information
 

@@ -33,7 +33,8 @@ extension Session {
     let conversion = ServerConversion(of: database, to: schema, on: server)
     conversion.run {
       // First what the conversion ends, then that it succeeded.
-      [server, self] in server.databaseChanged(database, answering: self)
+      [server, self] in server.databaseChanged(
+        database, because: "committed \(database.name) database schema conversion", answering: self)
     } done: { [server, self] error in
       conversions.remove(idText)
       if let error {
@@ -42,7 +43,7 @@ extension Session {
         reply(idText: idText) { $0.append("{}") }
       }
       if conversion.isInPlace {
-        if !isChangeAware { closesAfterSending = true }
+        if !isChangeAware { disconnect(because: "committed \(database.name) database schema conversion") }
         server.refreshRow(of: database)
       }
       server.closeSegment()
@@ -54,15 +55,16 @@ extension Server {
   /// Tells clients that a database is not what it was: those that are aware of changes lose their monitors and pending transactions
   /// there, the others their connection, as they would not understand.
   ///
-  /// - Parameter answering: a session that is told by the reply that it waits for.
-  func databaseChanged(_ database: ServedDatabase, answering: Session? = nil) {
+  /// - Parameters:
+  ///   - reason: why, for the log.
+  ///   - answering: a session that is told by the reply that it waits for.
+  func databaseChanged(_ database: ServedDatabase, because reason: String, answering: Session? = nil) {
     let triggers = database.triggers.inOrder()
     for session in sessions.values {
       guard session.isChangeAware else {
         _ = forgetMonitors(of: session, in: database)
         guard session !== answering else { continue }
-        session.closesAfterSending = true
-        touch(session)
+        session.disconnect(because: reason)
         continue
       }
       for key in forgetMonitors(of: session, in: database) { session.notify("monitor_canceled") { $0.append(utf8: key) } }
@@ -86,11 +88,8 @@ extension Server {
   }
 
   /// A database was added: clients that do not know how to learn of it have to connect anew.
-  func closeUnawareSessions() {
-    for session in sessions.values where !session.isChangeAware {
-      session.closesAfterSending = true
-      touch(session)
-    }
+  func closeUnawareSessions(because reason: String) {
+    for session in sessions.values where !session.isChangeAware { session.disconnect(because: reason) }
     closeSegment()
   }
 }

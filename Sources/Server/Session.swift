@@ -211,6 +211,18 @@ final class Session {
     syncsAwaited.removeAll()
   }
 
+  /// Ends the session when what it is owed is sent.
+  func disconnect(because reason: String) {
+    noteDisconnecting(reason)
+    closesAfterSending = true
+    server.touch(self)
+  }
+
+  func noteDisconnecting(_ reason: String) {
+    guard !isClosed, !closesAfterSending else { return }
+    server.log.info("\(connection.name): disconnecting (\(reason))")
+  }
+
   func close() {
     guard !isClosed else { return }
     // Sends what may leave by now.

@@ -124,6 +124,7 @@ extension Server {
     segment = Segment()
     segment.number = closed.number + 1
     databasesToWrite.removeAll(keepingCapacity: true)
+    if logsTables { tellTableLogs(closed.commits) }
     for session in closed.touched { session.send() }
   }
 

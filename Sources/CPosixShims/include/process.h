@@ -85,6 +85,12 @@ int posix_shim_spawn_shell(const char *command, pid_t *child);
 /// The same with another standard input; -1: ours.
 int posix_shim_spawn_shell_reading(const char *command, int input, pid_t *child);
 
+/// Whether the kernel lets this process count the processor's cycles (perf_event_open(2)).
+int posix_shim_counts_cycles(void);
+
+/// memfd_create(2) with MFD_CLOEXEC: a file without a name that lives as long as somebody has it open. -1: see errno.
+int posix_shim_memory_file(const char *name);
+
 /// fcntl(2) F_SETFL O_NONBLOCK added to the flags, F_SETFD FD_CLOEXEC. Return 0, or an errno value.
 int posix_shim_set_nonblocking(int descriptor);
 int posix_shim_set_close_on_exec(int descriptor);
