@@ -95,7 +95,7 @@ let tests: [Target] = [
     name: "JSONRPCTests", dependencies: ["JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(
     name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims"], swiftSettings: settings),
-  .testTarget(name: "StreamsTests", dependencies: ["Streams", nioCore, nioPosix], swiftSettings: settings),
+  .testTarget(name: "StreamsTests", dependencies: ["Streams", nioSSL, nioCore, nioPosix], swiftSettings: settings),
 ]
 
 /// What reads the bytes of strangers, for tests over the corpora and for libFuzzer (utilities/fuzz.sh).

@@ -22,6 +22,16 @@ int posix_shim_set_nonblocking_cloexec(int fd) {
 
 int posix_shim_open_directory_path(const char *path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
 
+int posix_shim_peer_user(int fd, uid_t *user) {
+  struct ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0 || length != sizeof credentials ||
+      credentials.uid == (uid_t)-1)
+    return -1;
+  *user = credentials.uid;
+  return 0;
+}
+
 int posix_shim_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int posix_shim_epoll_add(int epoll, int fd) {

@@ -14,7 +14,7 @@ enum TransactCommands {
   @Sendable static func query(_ invocation: Invocation) throws(ToolError) -> Int32 {
     let (path, document) = try arguments(invocation)
     let database = try ToolError.wrapping { () throws(LogError) in try DatabaseFile.read(path) }
-    try run(document, on: database) { (commit) throws(LogError) in
+    try run(document, on: database, as: role(invocation)) { (commit) throws(LogError) in
       guard commit.isPersistent else { return }
       throw LogError(
         .notAllowed, "\(path): query does not change the database file; use the transact command to change it")
@@ -33,7 +33,7 @@ enum TransactCommands {
       if case .torn(let error, _, _, _) = opened.recovery { throw error }
       return opened
     }
-    try run(document, on: opened.database) { (commit) throws(LogError) in
+    try run(document, on: opened.database, as: role(invocation)) { (commit) throws(LogError) in
       guard opened.log.append(commit, dateMilliseconds: Clock.wallMilliseconds()) else { return }
       try opened.log.flush()
       try opened.log.syncTarget.sync()
@@ -46,15 +46,18 @@ enum TransactCommands {
   private static func arguments(_ invocation: Invocation) throws(ToolError) -> (path: String, JSONDocument) {
     let text = invocation.arguments.last ?? ""
     let path = invocation.arguments.count > 1 ? invocation.database : ToolDefaults.database
-    if let role = invocation.options.role, !role.isEmpty {
-      throw ToolError("--rbac-role=\(role): role-based access control is applied by ovsdb-server only")
-    }
     return (path, try TypedJSON.read(text))
+  }
+
+  /// The role to try, of nobody in particular.
+  private static func role(_ invocation: Invocation) -> AccessRole? {
+    guard let name = invocation.options.role, !name.isEmpty else { return nil }
+    return AccessRole(name: name, client: nil)
   }
 
   /// Runs a transaction, stores its commit and prints the results, or what is wrong with the request as a whole.
   private static func run(
-    _ document: JSONDocument, on database: Database, store: (Commit) throws(LogError) -> Void
+    _ document: JSONDocument, on database: Database, as role: AccessRole?, store: (Commit) throws(LogError) -> Void
   ) throws(ToolError) {
     defer { withExtendedLifetime(document) {} }
     var writer = ByteWriter(capacity: 1024)
@@ -62,7 +65,7 @@ enum TransactCommands {
       error.write(to: &writer)
     } else {
       let outcome = database.transact(
-        params: document.root, context: TransactionContext(canWait: false), into: &writer)
+        params: document.root, context: TransactionContext(canWait: false, role: role), into: &writer)
       if case .committed(let commit?, _) = outcome {
         do throws(LogError) {
           try store(commit)

@@ -76,6 +76,26 @@ package final class Database {
     return outcome
   }
 
+  /// Runs the operations and forgets what they did: what another server is to carry out is held to the rules of a role here.
+  ///
+  /// - Returns: whether all succeeded; `writer` has the result array. A `wait` that is not met yet leaves what follows unseen, so it
+  ///   counts as failed, with `blocked` in the place of the results.
+  package func rehearse(
+    params: JSONValue, context: borrowing TransactionContext, blocked: OVSDBError, into writer: inout ByteWriter
+  ) -> Bool {
+    var transaction = Transaction(database: self)
+    transaction.isRehearsal = true
+    switch transaction.run(params: params, context: context, into: &writer) {
+    case .committed: return true
+    case .failed: return false
+    case .blocked:
+      writer.append("[")
+      blocked.write(to: &writer)
+      writer.append("]")
+      return false
+    }
+  }
+
   /// The number and id that the next commit shall have.
   func nextCommitIdentity() -> (UInt64, UUID) { (sequence + 1, makeUUID()) }
 

@@ -32,6 +32,7 @@ extension Transaction {
     for column in table.columns where column.type.hasConstraints && !given.contains(column.index) {
       try column.type.check(column.defaultDatum)
     }
+    if let role { try checkInsert(row, by: role) }
     insert(row)
     writer.append("{\"uuid\":[\"uuid\",\"")
     uuid.write(to: &writer)
@@ -86,6 +87,7 @@ extension Transaction {
     }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
     let uuids = matching(table, condition)
+    if let role { try checkUpdate(uuids, of: values.map(\.0), in: table, by: role) }
     for uuid in uuids {
       for (column, datum) in values { set(column, of: uuid, in: table.index, to: datum) }
     }
@@ -105,6 +107,7 @@ extension Transaction {
     for json in mutationsJSON.elements { mutations.append(try Mutation(json: json, table: table, symbols: symbols)) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
     let uuids = matching(table, condition)
+    if let role { try checkMutate(uuids, of: mutations.map(\.column), in: table, by: role) }
     for uuid in uuids {
       for mutation in mutations {
         guard let row = row(uuid, in: table.index) else { continue }
@@ -124,6 +127,7 @@ extension Transaction {
     guard let table, let conditionJSON = members.condition else { throw missing(members) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
     let uuids = matching(table, condition)
+    if let role { try checkDelete(uuids, in: table, by: role) }
     for uuid in uuids { delete(uuid, in: table.index) }
     writeCount(uuids.count, &writer)
   }

@@ -83,6 +83,7 @@ extension Transaction {
     self.params = params
     deferredRowsMin = context.deferredRowsMin
     let count = params.count - 1
+    role = context.role
     resolveForwardNames(params)
     writer.append("[")
     var position = 0
@@ -111,6 +112,10 @@ extension Transaction {
   }
 
   private mutating func finish(_ count: Int, _ writer: inout ByteWriter) -> Outcome {
+    if isRehearsal {
+      writer.append("]")
+      return .committed(nil, isDurable: false)
+    }
     do {
       let commit = try makeCommit()
       writer.append("]")

@@ -28,6 +28,10 @@ struct Transaction {
   var deferredRowsMin: Int?
   /// Tables that operations looked at: a change of one of them may let a blocked transaction go on.
   var tablesRead = ColumnSet()
+  /// Whose rules the operations are held to (AccessControl.swift); nil: nobody's.
+  var role: AccessRole?
+  /// Nothing is committed in the end.
+  var isRehearsal = false
   /// Set when the changes are another server's (Transaction+Replica.swift).
   var replica: ReplicaTerms?
 

@@ -10,6 +10,8 @@ package struct TransactionContext {
   package var isReadOnly: Bool
   /// Why, where there is more to say than that the server is in read-only mode.
   package var readOnlyReason: String?
+  /// Nil: everything is allowed.
+  package var role: AccessRole?
   /// Whether the session owns the lock of a name; for `assert`.
   package var ownsLock: (String) -> Bool
   /// Time since the request arrived, for `wait`.
@@ -21,7 +23,7 @@ package struct TransactionContext {
 
   package init(
     isReadOnly: Bool = false, ownsLock: @escaping (String) -> Bool = { _ in false }, elapsedMilliseconds: Int64 = 0,
-    canWait: Bool = true, readOnlyReason: String? = nil, deferredRowsMin: Int? = nil
+    canWait: Bool = true, readOnlyReason: String? = nil, deferredRowsMin: Int? = nil, role: AccessRole? = nil
   ) {
     self.isReadOnly = isReadOnly
     self.ownsLock = ownsLock
@@ -29,6 +31,7 @@ package struct TransactionContext {
     self.canWait = canWait
     self.readOnlyReason = readOnlyReason
     self.deferredRowsMin = deferredRowsMin
+    self.role = role
   }
 }
 

@@ -5,6 +5,7 @@
 
 import Client
 import Daemon
+import Engine
 import JSONRPC
 import Logging
 import NIOCore
@@ -117,7 +118,7 @@ final class Remote {
       listener = try Listener.open(
         method, group: server.group, rundir: server.rundir, dscp: options.dscp, report: { details.append(($0, $1)) }
       ) { accepted in
-        try bound.value.accept(accepted.channel, name: accepted.name)
+        try bound.value.accept(accepted.channel, name: accepted.name, user: accepted.user)
       }
       if let path = listener?.socketPath { Cleanup.register(socket: path) }
       lastError = nil
@@ -150,17 +151,27 @@ final class Remote {
     lastError = text
   }
 
-  private func accept(_ channel: any Channel, name: String) throws {
+  private func accept(_ channel: any Channel, name: String, user: UInt32? = nil) throws {
     guard !isRemoved, server.admits(name) else { throw ChannelError.ioOnClosedChannel }
     let connection = RPCConnection(name: name, messageBytesMax: server.limits.messageBytesMax)
     connection.announcesClosing = !method.isPassive
-    let session = Session(connection: connection, server: server, remote: self, isReadOnly: options.isReadOnly)
+    let session = Session(
+      connection: connection, server: server, remote: self, isReadOnly: options.isReadOnly,
+      role: role(on: channel, user: user))
     // The channel keeps the connection, the server the session.
     connection.owner = session
     sessions[ObjectIdentifier(session)] = session
     server.add(session)
     connection.probeIntervalMilliseconds = probeMilliseconds
     try channel.pipeline.syncOperations.addHandler(connection)
+  }
+
+  /// The role of a session that begins, with the client's name as the transport knows it: from its certificate, or, if that is wanted,
+  /// from the user behind a Unix socket.
+  private func role(on channel: any Channel, user: UInt32?) -> AccessRole? {
+    guard !options.role.isEmpty else { return nil }
+    let userName = server.identifiesUnixUsers ? user.flatMap(UserName.of) : nil
+    return AccessRole(name: options.role, client: peerCommonName(of: channel) ?? userName)
   }
 
   func remove(_ session: Session) {

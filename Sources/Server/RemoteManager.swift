@@ -153,11 +153,6 @@ final class RemoteManager {
         wanted[name] = (method, entry.options)
       }
     }
-    for (name, (_, options)) in wanted where !options.role.isEmpty {
-      // Whoever set a role relies on it; to serve the remote without would open the database to its clients.
-      warnings.insert("roles are not supported; ignoring \"\(name)\" with role \"\(options.role)\"")
-      wanted[name] = nil
-    }
     for warning in warnings.subtracting(lastWarnings).sorted() { log.warning("\(warning)") }
     lastWarnings = warnings
     return wanted

@@ -40,6 +40,8 @@ package final class Server {
   var trimsMemory = true
   /// Nil: configured by the command line and by command.
   var configuration: ConfigurationInForce?
+  /// Whether the user behind a Unix socket is the client that rules of roles name.
+  var identifiesUnixUsers = false
   /// Nil: no TLS option stands in a database.
   var tlsColumns: TLSColumns?
   private(set) lazy var remotes = RemoteManager(server: self)

@@ -31,6 +31,7 @@ private struct Arguments {
   var excluded = ""
   var startsActive = false
   var tls = TLSOptions.Values()
+  var identifiesUnixUsers = false
 }
 
 /// ovsdb-server.
@@ -98,6 +99,7 @@ package enum ServerProgram {
   /// Opens databases and remotes. The server lives as long as the process.
   private static func start(_ server: Server, _ arguments: Arguments, _ inherited: InheritedRemotes) throws {
     running = server
+    server.identifiesUnixUsers = arguments.identifiesUnixUsers
     try server.makeServerDatabase()
     for path in arguments.databases {
       do {
@@ -178,6 +180,7 @@ package enum ServerProgram {
         "config-file", value: { arguments.configurationFile = Paths.absolute($0, in: Paths.databaseDirectory) }),
       CommandLineOption("record", argument: .optional) { (_) throws(UsageError) in try refuseReplay("record") },
       CommandLineOption("replay", argument: .optional) { (_) throws(UsageError) in try refuseReplay("replay") },
+      CommandLineOption("unix-user-identity", flag: { arguments.identifiesUnixUsers = true }),
       CommandLineOption("help", letter: "h", flag: { printUsage() }),
       CommandLineOption("version", letter: "V", flag: { printVersion() }),
     ]
@@ -253,6 +256,7 @@ package enum ServerProgram {
         --no-socket-activation  close passed sockets that no REMOTE names
         --run COMMAND           run COMMAND as subprocess then exit
         --unixctl=SOCKET        override default control socket name
+        --unix-user-identity    rules of roles know clients of Unix sockets by user
         --disable-file-column-diff
                                 write whole values, not differences, to files
         --max-sessions=N        refuse connections beyond N sessions

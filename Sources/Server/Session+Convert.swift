@@ -11,6 +11,10 @@ extension Session {
   /// Source: ovsdb-server(7), "convert".
   func convert(params: JSONValue, id: JSONValue) throws(OVSDBError) {
     let database = try database(params, method: "convert")
+    if let role {
+      throw role.refusal(
+        "\"convert\" of database \(database.name) (only the root role may convert databases)")
+    }
     if let relay = database.relay, !isReadOnly {
       if isPending(id.text(sorted: true)) { throw .syntaxError("convert: duplicate request ID", at: params) }
       return relay.forward("convert", params, id: id, of: self)

@@ -191,6 +191,9 @@ extension Session {
       throw .syntaxError("transact: duplicate request ID", at: params)
     }
     if let relay = database.relay, !isReadOnly, Relay.writes(params) {
+      if let role, !server.mayForward(params, in: database, for: self, as: role) {
+        return replyToTransact(idText: id.text(sorted: true), database: database, isDurable: false)
+      }
       // What another server is asked is not taken back.
       guard server.settle(before: self) else { return }
       server.closesSegmentEarly = true

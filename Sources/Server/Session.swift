@@ -18,6 +18,8 @@ final class Session {
   unowned let remote: Remote
   /// Whether writes are refused.
   var isReadOnly: Bool
+  /// What it may change, and as whom; nil: everything.
+  let role: AccessRole?
   /// Whether the client understands that databases come and go.
   var isChangeAware = false
 
@@ -67,11 +69,12 @@ final class Session {
   /// Output above which a session's requests and updates wait.
   static let outputBytesMax = 1 << 20
 
-  init(connection: RPCConnection, server: Server, remote: Remote, isReadOnly: Bool) {
+  init(connection: RPCConnection, server: Server, remote: Remote, isReadOnly: Bool, role: AccessRole? = nil) {
     self.connection = connection
     self.server = server
     self.remote = remote
     self.isReadOnly = isReadOnly
+    self.role = role
   }
 
   /// Whether another request may be executed.

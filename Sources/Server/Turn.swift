@@ -6,6 +6,7 @@
 
 import Engine
 import JSON
+import Logging
 import NIOCore
 import OVSDB
 
@@ -256,9 +257,12 @@ extension Server {
     let previousID = database.database.lastCommitID
     let context = TransactionContext(
       isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
-      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason, deferredRowsMin: limits.inlineRowsMax)
+      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason, deferredRowsMin: limits.inlineRowsMax,
+      role: session.role)
     switch database.database.transact(params: params, context: context, into: &results) {
-    case .failed: return .done(isDurable: false)
+    case .failed:
+      if let role = session.role { noteMissing(role, in: database) }
+      return .done(isDurable: false)
     case .blocked(let timeout, let tables): return .blocked(timeoutMilliseconds: timeout, tables: tables)
     case .committed(let commit, let isDurable):
       if let commit, let error = record(commit, in: database, previousID: previousID) {
@@ -271,4 +275,26 @@ extension Server {
       return .done(isDurable: isDurable)
     }
   }
+
+  /// Whether the rules allow what a relay is to pass on; its source sees the relay and not the relay's client. Else `results` has the
+  /// result array that says why not.
+  func mayForward(_ params: JSONValue, in database: ServedDatabase, for session: Session, as role: AccessRole) -> Bool {
+    results.removeAll()
+    let context = TransactionContext(ownsLock: session.ownsLock, role: role)
+    let isAllowed = database.database.rehearse(
+      params: params, context: context, blocked: role.refusal("waiting in a transaction that writes through a relay."),
+      into: &results)
+    if !isAllowed { noteMissing(role, in: database) }
+    return isAllowed
+  }
+
+  /// A role that no row defines is likely a mistake, and the errors do not show it.
+  private func noteMissing(_ role: AccessRole, in database: ServedDatabase) {
+    let schema = database.database.schema
+    guard schema.table(named: "RBAC_Role") != nil, !database.database.hasRole(role.name) else { return }
+    Self.accessLog.info(
+      "rbac: role \"\(role.name)\" not found in rbac roles table", metadata: ["rate-limit": "role"])
+  }
+
+  private static let accessLog = Logger(label: "ovsdb_rbac")
 }

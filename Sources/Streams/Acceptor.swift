@@ -197,10 +197,13 @@ final class Acceptor: Sendable {
   /// Makes the connection a channel of one of the group's loops.
   private func hand(_ connection: CInt, _ peer: SocketAddressStorage, to entry: Entry) {
     let name: String
+    let user: UInt32?
     if let (host, port) = peer.hostAndPort, !ConnectionMethod.hasScheme(entry.name, "pfd") {
       name = "\(entry.tls == nil ? "tcp" : "ssl"):\(host):\(port)"
+      user = nil
     } else {
       name = UnixNames.next()
+      user = Self.user(connection)
     }
     let accept = entry.accept
     let listener = entry.name
@@ -216,13 +219,21 @@ final class Acceptor: Sendable {
     sessionBootstrap(entry.group.next())
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          let accepted = Accepted(channel: channel, name: name)
+          let accepted = Accepted(channel: channel, name: name, user: user)
           guard let tls else { return try accept(accepted) }
           try tls.accept(on: channel, name: name) { try accept(accepted) }
         }
       }
       .withConnectedSocket(connection)
       .whenFailure { Log.stream.warning("\(listener): connection of \(name) not taken: \($0)") }
+  }
+}
+
+extension Acceptor {
+  /// The user that connected (SO_PEERCRED, unix(7)); nil for sockets that have none.
+  private static func user(_ connection: CInt) -> UInt32? {
+    var user = uid_t()
+    return posix_shim_peer_user(connection, &user) == 0 ? user : nil
   }
 }
 

@@ -14,6 +14,8 @@ package struct Accepted {
   package let channel: any Channel
   /// The session's name in logs: `unix#N`, `tcp:HOST:PORT`, `ssl:HOST:PORT`.
   package let name: String
+  /// Who is at the other end of a Unix socket, as the kernel says.
+  package let user: UInt32?
 }
 
 /// One open listening socket.

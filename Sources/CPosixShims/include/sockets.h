@@ -2,6 +2,7 @@
 #ifndef CPOSIXSHIMS_SOCKETS_H
 #define CPOSIXSHIMS_SOCKETS_H
 
+#include <sys/types.h>
 #include <sys/socket.h>
 
 /// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC: a GNU extension the overlay does not show.
@@ -19,6 +20,9 @@ int posix_shim_epoll_create(void);
 int posix_shim_epoll_add(int epoll, int fd);
 int posix_shim_epoll_remove(int epoll, int fd);
 int posix_shim_epoll_wait(int epoll, int *ready, int max, int timeout_ms);
+
+/// The user at the other end of a connected Unix socket (SO_PEERCRED, unix(7)). Returns 0, or -1 when the socket knows none.
+int posix_shim_peer_user(int fd, uid_t *user);
 
 /// memfd_create(2): a file without a name that lives in memory. A descriptor or -1 with errno.
 int posix_shim_anonymous_file(void);

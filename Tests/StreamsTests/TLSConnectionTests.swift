@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Testing
+
+@testable import Streams
+
+/// Certificates that openssl(1) made.
+private struct Certificates {
+  let directory: ScratchDirectory
+
+  init() throws {
+    directory = try ScratchDirectory()
+    try sh("openssl req -x509 \(Self.key) -keyout cakey -out ca -days 2 -subj /O=Test/CN=ca")
+    try issue("server", "/CN=server")
+  }
+
+  private static let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+
+  func path(_ name: String) -> String { "\(directory.path)/\(name)" }
+
+  /// - Parameter options: of openssl-req(1), beside the subject.
+  func issue(_ name: String, _ subject: String, _ options: String = "") throws {
+    try sh(
+      "openssl req -new \(Self.key) \(options) -keyout \(name)-key -out csr -subj '\(subject)' && "
+        + "openssl x509 -req -in csr -CA ca -CAkey cakey -set_serial \(UInt32.random(in: 1...UInt32.max)) -days 2 -out \(name)")
+  }
+
+  private func sh(_ command: String) throws {
+    guard system("cd \(directory.path) && { \(command); } >log 2>&1") == 0 else { throw StreamError(errnoCode: EIO) }
+  }
+
+  func settings(_ name: String, authority: String = "ca") -> TLSSettings {
+    TLSSettings(
+      privateKey: path("\(name)-key"), certificate: path(name), authority: path(authority), bootstraps: false, peerAuthority: nil,
+      protocols: nil, ciphers: nil, ciphersuites: nil, serverName: nil)
+  }
+
+  func name(_ file: String) throws -> CertificateName? {
+    CertificateName(try NIOSSLCertificate.fromPEMFile(path(file))[0])
+  }
+}
+
+@Suite struct TLSConnectionTests {
+  private let group = MultiThreadedEventLoopGroup.singleton
+
+  private func listen(
+    _ tls: TLSContext, _ accept: @escaping @Sendable (Accepted) throws -> Void
+  ) throws -> (Listener, ConnectionMethod) {
+    let listener = try Listener.open(
+      ConnectionMethod.parse("pssl:0:127.0.0.1", origin: .commandLine), group: group, rundir: "/", tls: tls, accept: accept)
+    let port = try #require(listener.boundPort)
+    return (listener, try ConnectionMethod.parse("ssl:127.0.0.1:\(port)", origin: .commandLine))
+  }
+
+  @Test func bothSidesKnowWhomTheyTalkTo() async throws {
+    let certificates = try Certificates()
+    try certificates.issue("client", "/O=Test/CN=client-1")
+    let seen = group.any().makePromise(of: (String, String?).self)
+    let (listener, method) = try listen(TLSContext(certificates.settings("server"))) { accepted in
+      seen.succeed((accepted.name, peerCommonName(of: accepted.channel)))
+      try accepted.channel.pipeline.syncOperations.addHandler(Echo())
+    }
+    defer { listener.close() }
+    let first = group.any().makePromise(of: String.self)
+    let loop = group.next()
+    let channel = try await dial(method, on: loop, rundir: "/", tls: TLSContext(certificates.settings("client"))) {
+      try $0.pipeline.syncOperations.addHandler(FirstRead(first))
+    }.get()
+    #expect(try await loop.submit { peerCommonName(of: channel) }.get() == "server")
+    let (name, client) = try await seen.futureResult.get()
+    #expect(client == "client-1")
+    #expect(name.hasPrefix("ssl:127.0.0.1:"))
+    try await channel.writeAndFlush(ByteBuffer(string: "hello")).get()
+    #expect(try await first.futureResult.get() == "hello")
+    try await channel.close().get()
+  }
+
+  @Test func aHandshakeThatIsNeverFinishedIsEndedAndNobodyIsAccepted() async throws {
+    let certificates = try Certificates()
+    let (listener, method) = try listen(
+      TLSContext(certificates.settings("server"), handshakeTimeout: .milliseconds(50))
+    ) { _ in Issue.record("nobody has shaken hands") }
+    defer { listener.close() }
+    // Plain TCP connections that say nothing.
+    let plain = try ConnectionMethod.parse("tcp" + method.name.dropFirst(3), origin: .commandLine)
+    for _ in 0..<20 {
+      let channel = try await dial(plain, on: group.next(), rundir: "/") { _ in }.get()
+      try await channel.closeFuture.get()
+    }
+  }
+
+  @Test func aServerThatSaysNothingIsGivenUp() async throws {
+    let certificates = try Certificates()
+    let silent = try Listener.open(
+      ConnectionMethod.parse("ptcp:0:127.0.0.1", origin: .commandLine), group: group, rundir: "/") { _ in }
+    defer { silent.close() }
+    let method = try ConnectionMethod.parse("ssl:127.0.0.1:\(try #require(silent.boundPort))", origin: .commandLine)
+    let tls = TLSContext(certificates.settings("server"), handshakeTimeout: .milliseconds(50))
+    await #expect(throws: StreamError(errnoCode: ETIMEDOUT)) {
+      _ = try await dial(method, on: group.next(), rundir: "/", tls: tls) { _ in }.get()
+    }
+  }
+
+  @Test func withoutCertificatesDiallingFailsAtOnce() async throws {
+    let method = try ConnectionMethod.parse("ssl:127.0.0.1:1", origin: .commandLine)
+    await #expect(throws: StreamError(errnoCode: ENOPROTOOPT)) {
+      _ = try await dial(method, on: group.next(), rundir: "/", tls: TLSContext()) { _ in }.get()
+    }
+  }
+
+  // MARK: - Names
+
+  @Test func namesAreReadFromCertificates() throws {
+    let certificates = try Certificates()
+    try certificates.issue("several", "/CN=first/O=Test/CN=second")
+    try certificates.issue("none", "/O=Test")
+    try certificates.issue("umlaut", "/CN=Gerät", "-utf8")
+    let authority = try #require(try certificates.name("ca"))
+    #expect(authority.isSelfIssued && authority.subject == "/O=Test/CN=ca" && authority.commonName == "ca")
+    let several = try #require(try certificates.name("several"))
+    #expect(several.commonName == "first" && !several.isSelfIssued && several.isIssued(by: authority))
+    #expect(try certificates.name("none")?.commonName == nil)
+    #expect(try certificates.name("umlaut")?.commonName == "Gerät")
+  }
+
+  @Test func noBytesMakeTheReaderOfNamesFail() throws {
+    let certificates = try Certificates()
+    let der = try NIOSSLCertificate.fromPEMFile(certificates.path("server"))[0].toDERBytes()
+    #expect(CertificateName(der: der)?.commonName == "server")
+    for length in 0..<der.count { _ = CertificateName(der: Array(der.prefix(length))) }
+    for position in der.indices {
+      for bit in 0..<8 {
+        var changed = der
+        changed[position] ^= 1 << bit
+        _ = CertificateName(der: changed)
+      }
+    }
+    #expect(CertificateName(der: Array(der.prefix(40))) == nil)
+  }
+
+  @Test func aLearnedCertificateIsWrittenAsPEM() throws {
+    let certificates = try Certificates()
+    let authority = try NIOSSLCertificate.fromPEMFile(certificates.path("ca"))[0]
+    let server = try NIOSSLCertificate.fromPEMFile(certificates.path("server"))[0]
+    #expect(TLSBootstrap(chain: [server]) == nil)
+    let bootstrap = try #require(TLSBootstrap(chain: [server, authority]))
+    #expect(bootstrap.store(in: certificates.path("learned")))
+    #expect(try NIOSSLCertificate.fromPEMFile(certificates.path("learned")) == [authority])
+    // Somebody else was quicker: that is left alone.
+    #expect(bootstrap.store(in: certificates.path("server")))
+    #expect(try NIOSSLCertificate.fromPEMFile(certificates.path("server")) == [server])
+    #expect(!bootstrap.store(in: "/nonexistent/ca"))
+    for count in 0...4 { #expect(TLSBootstrap.base64(Array(repeating: 0, count: count)).count == (count + 2) / 3 * 4 + 1) }
+  }
+}
