@@ -20,8 +20,6 @@ struct ToolOptions {
   /// How often `-m` was given.
   var detail = 0
   var role: String?
-  var clusterID: String?
-  var electionTimerMilliseconds: String?
 }
 
 /// One call of a command.
@@ -109,11 +107,15 @@ private final class ParsedOptions {
     [
       CommandLineOption("more", letter: "m") { [self] in options.detail += 1 },
       CommandLineOption("rbac-role") { [self] in options.role = $0 },
-      CommandLineOption("cid") { [self] (text) throws(UsageError) in
+      CommandLineOption("cid") { (text) throws(UsageError) in
         guard ClusterFile.isUUID(text) else { throw UsageError("\(text): not a valid UUID") }
-        options.clusterID = text
       },
-      CommandLineOption("election-timer") { [self] in options.electionTimerMilliseconds = $0 },
+      CommandLineOption("election-timer") { (text) throws(UsageError) in
+        // Checked and not used, as there are no clusters to be made.
+        guard (100...600_000).contains(atoll(text)) else {
+          throw UsageError("ovsdb error: election timer must be between 100 and 600000, in msec.")
+        }
+      },
     ] + LogOptions.options + [
       CommandLineOption("help", letter: "h") { [self] in ask(.help) },
       CommandLineOption("option", letter: "o") { [self] in ask(.listing) },

@@ -19,7 +19,16 @@ struct ShowLog {
   /// The schema that the next record's values are of.
   var schema: DatabaseSchema?
   /// Rows seen, by table and UUID, with their newest `name` as JSON; nil for rows without one.
-  private var rows: [String: [String: String?]] = [:]
+  private var rows: [String: [RowKey: String?]] = [:]
+
+  /// What a row is filed under. A log may have millions: a UUID needs no memory of its own.
+  private enum RowKey: Hashable {
+    case uuid(UUID)
+    /// A member that is no UUID, in a log that no server wrote.
+    case text(String)
+
+    init(_ text: String) { self = UUID(text).map(RowKey.uuid) ?? .text(text) }
+  }
   /// What is not printed yet.
   var output = ""
 
@@ -109,8 +118,9 @@ struct ShowLog {
 
   private mutating func show(_ change: JSONValue, of uuid: String, in table: String, isDifference: Bool) {
     let short = String(uuid.prefix(8))
+    let key = RowKey(uuid)
     let newName = change.member("name")?.text(sorted: true)
-    if let known = rows[table]?[uuid] {
+    if let known = rows[table]?[key] {
       output += "  table \(table) row \(known ?? short) (\(short))\(isDifference ? " diff" : ""):\n"
     } else if let newName {
       output += "  table \(table) insert row \(newName) (\(short)):\n"
@@ -118,12 +128,12 @@ struct ShowLog {
       output += "  table \(table) insert row \(short):\n"
     }
     if change.isNull {
-      rows[table]?[uuid] = nil
+      rows[table]?[key] = nil
       output += "    delete row\n"
       return
     }
-    let oldName = rows[table]?[uuid] ?? nil
-    rows[table, default: [:]][uuid] = .some(newName ?? oldName)
+    let oldName = rows[table]?[key] ?? nil
+    rows[table, default: [:]][key] = .some(newName ?? oldName)
     guard detail > 1, change.kind == .object else { return }
     let columns = schema?.table(named: table)
     for (column, value) in change.members {
