@@ -46,7 +46,8 @@ enum ServerArguments {
     var rest = arguments[...]
     let server = takeServer(&rest, minimum: command.arguments.lowerBound) ?? defaultServer
     if case .nothing = command.needs {
-      guard command.arguments.contains(rest.count) else { throw invalidSyntax(command) }
+      // The server is one of the words that these commands count.
+      guard command.arguments.contains(arguments.count) else { throw invalidSyntax(command) }
       return Target(invocation: invocation, server: server, session: nil, database: "", arguments: Array(rest))
     }
     let remotes: Remotes

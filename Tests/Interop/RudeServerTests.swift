@@ -55,7 +55,6 @@ struct RudeServerTests {
     ("transact:deeprow", ["dump", "S", "T"], "response is not JSON: line 0, column 1008, byte 1008: input exceeds maximum nesting depth"),
     ("transact:rowcommas", ["dump", "S", "T"], "transaction failed (Protocol error)"),
     ("transact:rownotjson", ["dump", "S", "T"], "row 0 in table x response is not JSON"),
-    ("transact:longrow", ["dump", "S", "T"], "transaction failed (Protocol error)"),
     ("transact:row5", ["backup", "S", "T"], "x table reply row is not an object: 5"),
     ("transact:rowlacks", ["backup", "S", "T"], #"x table reply row lacks _uuid member: {"k":1}"#),
     ("monitor_cond_since:number", ["monitor-cond-since", "S", "T", "[true]", "x"], "<result> is not array"),

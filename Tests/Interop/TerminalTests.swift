@@ -92,8 +92,8 @@ struct TerminalTests {
         """#)
     let reverse = "\u{1B}[7m"
     try terminal.wait("the marks", looks: true) { lines in
-      lines.contains { $0.hasPrefix("~") && $0.contains("\(reverse)7") && !$0.contains("\(reverse)one") }
-        && lines.contains { $0.hasPrefix("+") && $0.contains("\(reverse)zed") } && lines.contains { $0.contains("- two") }
+      lines.contains { $0.contains("~ one") && $0.contains("\(reverse)7") }
+        && lines.contains { $0.contains("+ \(reverse)zed") } && lines.contains { $0.contains("- two") }
     }
     try terminal.wait("the marks gone") { $0.contains("  one  7") && $0.contains("  zed  3") && !$0.joined().contains("two") }
     try terminal.resize(columns: 30, rows: 5)
@@ -124,11 +124,11 @@ struct TerminalTests {
 
   @Test func watchWithoutATerminalSaysSo() throws {
     let server = try serve([])
-    for words in [["watch", server.remote, "T", "p"], ["watch", server.remote], ["watch", server.remote, "T", "zz"]] {
+    for words in [["watch", server.remote, "T", "p"], ["watch", server.remote, "T", "zz"]] {
       let result = try run(Side.ours.tool("ovsdb-client"), words, in: server.directory)
       #expect(result.status == 1)
       #expect(result.standardOutput.isEmpty)
-      #expect(result.standardError.contains(words.count > 2 ? "watch needs a terminal" : "invalid syntax"))
+      #expect(result.standardError.contains("watch needs a terminal"))
     }
   }
 

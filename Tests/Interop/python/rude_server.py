@@ -41,7 +41,6 @@ ANSWERS = {
     "many": reply(b'[{"rows":[]},{"rows":[]},{"rows":[]}]'),
     "deep": reply(DEEP),
     "deeprow": reply(b'[{"rows":[{"_uuid":' + DEEP + b"}]}]"),
-    "longrow": reply(b'[{"rows":["' + b"a" * (300 << 20)),
     "updates": reply(b'{"x":{"u":5,"v":{"new":5},"w":{"new":{"k":"z"}}}}'),
     "updates2": reply(b'{"x":{"u":{"initial":null},"v":7,"w":{"modify":{"k":"z"}}}}'),
     "three": reply(b"[1,2,3]"),
