@@ -88,7 +88,9 @@ extension Server {
       }
       log.error("\(failure); trying again in \(pauseSeconds) s")
       database.endHealing(failure)
-      after(.seconds(pauseSeconds)) { [self] in
+      // One that is removed meanwhile gives up its file at once.
+      after(.seconds(pauseSeconds)) { [self, weak database] in
+        guard let database else { return }
         heal(database, pauseSeconds: min(2 * pauseSeconds, Self.healingPauseSecondsMax))
       }
     }
