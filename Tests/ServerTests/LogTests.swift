@@ -68,13 +68,15 @@ struct LogTests {
     _ = try session.call("list_dbs", [])
     try control("ovsdb-server/reconnect")
     try step("reconnect", waitFor: "user ran ovsdb-server/reconnect")
-    for (name, message, text) in [
+    for (index, (name, message, text)) in [
       ("garbage", "xxx ", "error parsing stream"), ("no id", #"{"id":1}"#, "received bad JSON-RPC message"),
       ("unexpected", #"{"id":1,"result":{},"error":null}"#, "received unexpected reply message"),
-    ] {
+    ].enumerated() {
       session = try server.session()
       try session.send(Array(message.utf8))
       _ = try session.receiveUntilClosed()
+      // The last line of those two; the client may know before the log does.
+      if index < 2 { try server.waitForLog("connection dropped", count: index + 1) }
       try step(name, waitFor: text)
     }
     let second = try run(side.server, ["--unixctl=none", "-vsyslog:off", "--log-file=second.log", "db.db"], in: directory)
