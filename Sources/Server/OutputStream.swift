@@ -128,7 +128,6 @@ extension Server {
   }
 
   private func runPumps() {
-    isPumpScheduled = false
     // What comes after a stream may be of the open segment.
     closeSegment()
     var budget = Self.piecesPerTurnMax
@@ -140,8 +139,8 @@ extension Server {
         pumping.append(session)
       }
     }
-    guard !pumping.isEmpty, !isPumpScheduled else { return }
-    isPumpScheduled = true
-    after(Self.breath) { [self] in runPumps() }
+    // Until here it counts as scheduled: a piece that the kernel takes at once must not begin the next turn before the breath.
+    isPumpScheduled = !pumping.isEmpty
+    if isPumpScheduled { after(Self.breath) { [self] in runPumps() } }
   }
 }
