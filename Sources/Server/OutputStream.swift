@@ -115,7 +115,7 @@ extension Server {
   /// Pieces that are made before the sockets are looked at again: about two milliseconds' worth.
   private static let piecesPerTurnMax = 8
   /// The event loop looks at the sockets when no task is due. So this is how long it is left to them.
-  static let breath = TimeAmount.microseconds(20)
+  static let breath = TimeAmount.microseconds(100)
 
   /// Has a session's stream gone on with, after those of others.
   func schedulePump(_ session: Session) {
