@@ -5,8 +5,9 @@
 import Foundation
 import TestSupport
 
-/// Certificates of one CA for a server and a client, and a stranger's.
-struct TLSFixture {
+/// Certificates of one CA for a server and a client, and the servers that were started with them, which end with it.
+final class TLSFixture {
+  private var servers: [RemoteServer] = []
   let directory: RunDirectory
   let authority: TestAuthority
   let server: TestAuthority.Identity
@@ -29,6 +30,7 @@ struct TLSFixture {
       ["--remote=pssl:0:127.0.0.1", "--remote=punix:\(directory.path(file + ".sock"))"]
         + (tls ?? self.server.options(trusting: authority.certificate)) + options + [directory.path(file)],
       side: side, directory: directory)
+    servers.append(server)
     return (server, try Self.port(of: server))
   }
 

@@ -51,9 +51,9 @@ struct TLSTests {
       try server.waitForLog(explanation)
     }
     // One that shows no certificate at all.
-    #expect(!(try run(
+    _ = try run(
       "/usr/bin/openssl", ["s_client", "-tls1_2", "-connect", "127.0.0.1:\(port)", "-CAfile", fixture.authority.certificate],
-      in: fixture.directory)).standardOutput.contains("Verify return code: 0 (ok)\n    Extended"))
+      in: fixture.directory)
     try server.waitForLog("peer did not return a certificate")
     #expect(try fixture.listDatabases(port).status == 0)
   }
@@ -141,10 +141,9 @@ struct TLSTests {
     try server.waitForLog("TLSv9: SSL/TLS protocol not recognized")
     try server.waitForLog("SSL/TLS protocol settings invalid")
     #expect(try fixture.listDatabases(port).status == 0)
-    let (strict, strictPort) = try fixture.start(["--ssl-ciphers=ECDHE-RSA-AES128-GCM-SHA256"])
+    let (_, strictPort) = try fixture.start(["--ssl-ciphers=ECDHE-RSA-AES128-GCM-SHA256"])
     #expect(try fixture.shakeHands(strictPort, ["-tls1_2"]).contains("Cipher is ECDHE-RSA-AES128-GCM-SHA256"))
     #expect(try fixture.shakeHands(strictPort, ["-tls1_2", "-cipher", "AES256-GCM-SHA384"]).contains("Cipher is (NONE)"))
-    withExtendedLifetime(strict) {}
     let (nothing, nothingPort) = try fixture.start(["--ssl-ciphers=foo"])
     try nothing.waitForLog("foo: no cipher match")
     #expect(try fixture.listDatabases(nothingPort).status == 1)
