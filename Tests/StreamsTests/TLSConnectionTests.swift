@@ -44,6 +44,15 @@ private struct Certificates {
   }
 }
 
+/// Closes a channel whose other side has no more to say.
+private final class ClosingAtTheEnd: ChannelInboundHandler {
+  typealias InboundIn = NIOAny
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+  }
+}
+
 @Suite struct TLSConnectionTests {
   private let group = MultiThreadedEventLoopGroup.singleton
 
@@ -88,7 +97,9 @@ private struct Certificates {
     // Plain TCP connections that say nothing.
     let plain = try ConnectionMethod.parse("tcp" + method.name.dropFirst(3), origin: .commandLine)
     for _ in 0..<20 {
-      let channel = try await dial(plain, on: group.next(), rundir: "/") { _ in }.get()
+      let channel = try await dial(plain, on: group.next(), rundir: "/") { channel in
+        try channel.pipeline.syncOperations.addHandler(ClosingAtTheEnd())
+      }.get()
       try await channel.closeFuture.get()
     }
   }
