@@ -127,6 +127,8 @@ struct InheritedSocketTests {
     defer { if let pid = pid() { kill(pid, SIGTERM) } }
     #expect(try WireSession(socket: directory.path("db.sock"), secondsMax: 60).call("list_dbs", []) == ["_Server"])
     kill(first, SIGSEGV)
+    // A signal takes its time: until then the process may still take a connection with it.
+    try waitUntil("the end of the first process", seconds: 60) { kill(first, 0) != 0 }
     // Waits in the queue of the socket, which the watcher holds.
     #expect(try WireSession(socket: directory.path("db.sock"), secondsMax: 60).call("list_dbs", []) == ["_Server"])
     try waitUntil("the second process", seconds: 60) { pid().map { $0 != first } ?? false }
