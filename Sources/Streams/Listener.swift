@@ -35,8 +35,9 @@ package final class Listener: Sendable {
   private let identity: FileIdentity?
   private let isOpen = Mutex(true)
 
-  /// How many connections may wait to be accepted.
-  static let backlog: CInt = 64
+  /// Connections that may wait to be accepted; the system has a limit of its own below it (net.core.somaxconn). With a short queue
+  /// thousands of clients that come at once after a restart are made to try again, over TCP after seconds.
+  static let backlog: CInt = 4096
 
   /// The differentiated services code point of TCP traffic unless configured: CS6, network control.
   package static let defaultDSCP: UInt8 = 48
