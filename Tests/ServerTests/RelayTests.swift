@@ -76,21 +76,7 @@ struct RelayTests {
       } catch {
         throw ProcessError("\(error): \(before) \(writers.map(\.promises.count))\n\(relay.fate)\n\(relay.diagnosis)")
       }
-      switch random.below(5) {
-      case 0: proxy.cut()
-      case 1:
-        try source.kill()
-        try source.start()
-      case 2:
-        try relay.kill()
-        try relay.start()
-      case 3:
-        proxy.mode = .holding
-        usleep(UInt32(random.below(200_000)))
-        proxy.cut()
-        proxy.mode = .passing
-      default: proxy.mode = .delaying(random.below(5))
-      }
+      try proxy.disturb(source, relay, &random)
     }
     proxy.mode = .passing
     let promises = writers.map { $0.stop() }

@@ -68,21 +68,7 @@ struct ReplicationTests {
     for _ in 0..<rounds {
       let before = writer.promises.count
       try waitUntil("some writes", seconds: 60) { writer.promises.count > before + 20 + random.below(50) }
-      switch random.below(5) {
-      case 0: proxy.cut()
-      case 1:
-        try source.kill()
-        try source.start()
-      case 2:
-        try follower.kill()
-        try follower.start()
-      case 3:
-        proxy.mode = .holding
-        usleep(UInt32(random.below(200_000)))
-        proxy.cut()
-        proxy.mode = .passing
-      default: proxy.mode = .delaying(random.below(5))
-      }
+      try proxy.disturb(source, follower, &random)
     }
     proxy.mode = .passing
     let promises = writer.stop()
