@@ -79,22 +79,22 @@ let tests: [Target] = [
     swiftSettings: settings),
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(
-    name: "DatabaseToolTests", dependencies: ["DatabaseTool", "Journal", "ovsdb-tool"], swiftSettings: settings),
+    name: "DatabaseToolTests", dependencies: ["DatabaseTool", "Journal", "ovsdb-tool", "TestSupport"], swiftSettings: settings),
   .testTarget(
     name: "ClientTests", dependencies: ["Client", "JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(name: "ClientToolTests", dependencies: ["ClientTool", "JSON", "OVSDB"], swiftSettings: settings),
-  .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
-  .testTarget(name: "OVSDBTests", dependencies: ["JSON", "OVSDB"], swiftSettings: settings),
-  .testTarget(name: "EngineTests", dependencies: ["JSON", "OVSDB", "Engine"], swiftSettings: settings),
+  .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: settings),
+  .testTarget(name: "OVSDBTests", dependencies: ["JSON", "OVSDB", "TestSupport"], swiftSettings: settings),
+  .testTarget(name: "EngineTests", dependencies: ["JSON", "OVSDB", "Engine", "TestSupport"], swiftSettings: settings),
   .testTarget(
-    name: "MonitoringTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring", "FuzzTargets"], swiftSettings: settings),
+    name: "MonitoringTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring", "FuzzTargets", "TestSupport"], swiftSettings: settings),
   .testTarget(
     name: "ScenarioTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], exclude: ["Scenarios"],
     swiftSettings: settings),
   .testTarget(
     name: "JSONRPCTests", dependencies: ["JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(
-    name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims"], swiftSettings: settings),
+    name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims", "TestSupport"], swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioSSL, nioCore, nioPosix], swiftSettings: settings),
 ]
 
@@ -110,7 +110,7 @@ let fuzzing: [Target] = [
     path: "Fuzz/Stateful", swiftSettings: settings),
   .executableTarget(
     name: "ovsdb-fuzz-server", dependencies: ["StatefulFuzz"], path: "Fuzz/StatefulDriver", swiftSettings: settings),
-  .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "StatefulFuzz"], swiftSettings: settings),
+  .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "StatefulFuzz", "TestSupport"], swiftSettings: settings),
 ]
 
 /// libFuzzer brings its own `main`, so this is no part of an ordinary build.

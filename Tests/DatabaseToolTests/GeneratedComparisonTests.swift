@@ -5,6 +5,7 @@
 
 import Foundation
 import Journal
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: Workspace.peer != nil)) struct GeneratedComparisonTests {
@@ -130,10 +131,10 @@ import Testing
 
 /// Records of a database with columns of all types.
 struct GeneratedDatabase {
-  var random: SplitMix
+  var random: SeededRandom
   private var rows: [String] = []
 
-  init(seed: UInt64) { random = SplitMix(state: seed) }
+  init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   static let columns = [
     "name": "string", "i": "integer", "r": "real", "b": "boolean", "u": "uuid", "oi": "optional integer", "os": "optional string",
@@ -236,19 +237,6 @@ struct GeneratedDatabase {
   }
 
   private mutating func pick(_ choices: [String]) -> String { choices[Int(random.next() % UInt64(choices.count))] }
-}
-
-/// Numbers that a seed replays.
-struct SplitMix {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var word = state
-    word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-    return word ^ (word >> 31)
-  }
 }
 
 extension ToolResult {

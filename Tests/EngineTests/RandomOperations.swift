@@ -3,14 +3,15 @@
 // Makes random operations as text and does them to the model at the same time.
 
 import OVSDB
+import TestSupport
 
 struct RandomOperations {
-  var generator: SeededGenerator
+  var generator: SeededRandom
   var model = Model()
   /// The model when the transaction began.
   var base = Model()
 
-  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
+  init(seed: UInt64) { generator = SeededRandom(seed: seed) }
 
   /// One operation and the result it must have; nil when it must fail.
   mutating func next() -> (operation: String, result: String?) {

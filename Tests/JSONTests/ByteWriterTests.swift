@@ -3,6 +3,7 @@
 // Writing bytes and JSON tokens.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import JSON
@@ -21,7 +22,7 @@ private func written(_ body: (inout ByteWriter) -> Void) -> String {
   }
 
   @Test func realsAreWrittenAsTheCLibraryDoes() {
-    var random = SeededGenerator(seed: 99)
+    var random = SeededRandom(seed: 99)
     var values: [Double] = [
       0, -0.0, 1, -1, 0.5, 1e15, 1e14, 999_999_999_999_999, 1e16, 1e-4, 1e-5, 0.00012, 1.1, 0.1, 100_000.0001, 123.4567,
       0.30000000000000004, 1e300, -1e-300, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi, 12345678901234567168, 9999999999.9999,

@@ -2,30 +2,13 @@
 //
 // Random texts, mutations of them, and what must hold for any bytes whatever. JSONFuzzTests runs a fixed budget of it.
 
+import TestSupport
+
 @testable import JSON
-
-/// SplitMix64: small, and the same everywhere for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-
-  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-
-  mutating func pick<Element>(_ choices: [Element]) -> Element { choices[below(choices.count)] }
-}
 
 /// Makes texts that are JSON, in all the spellings there are.
 struct JSONTextGenerator {
-  var random: SeededGenerator
+  var random: SeededRandom
 
   mutating func text() -> [UInt8] {
     var output: [UInt8] = []
@@ -96,7 +79,7 @@ struct JSONTextGenerator {
 }
 
 /// Spoils a text in a few places.
-func mutated(_ text: [UInt8], using random: inout SeededGenerator) -> [UInt8] {
+func mutated(_ text: [UInt8], using random: inout SeededRandom) -> [UInt8] {
   let fragments = [
     "\"", "\\", "{", "}", "[", "]", ":", ",", "0", "-", ".", "e", "E+", "1e5", "true", "nul", "\\u", "\\ud800", "\\udc00",
     "\\u0000", "9223372036854775808", "1e999", "1e-999", " ", "\n", "\t", "\u{1}", "\0", "é", "\"a\":", "//", "01",
@@ -208,7 +191,7 @@ func complaintOfOperations(_ generator: inout JSONTextGenerator, count: Int) -> 
 /// Looks for a broken promise of the decoders.
 ///
 /// - Returns: What is broken, nil when all holds.
-func complaint(about bytes: [UInt8], using random: inout SeededGenerator) -> String? {
+func complaint(about bytes: [UInt8], using random: inout SeededRandom) -> String? {
   let whole = outcome(of: bytes) { bytes.count }
   var generator = random
   let pieces = outcome(of: bytes, releasing: generator.below(2) == 0) { generator.below(9) }

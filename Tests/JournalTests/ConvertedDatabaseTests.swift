@@ -3,6 +3,7 @@
 import Engine
 import JSON
 import OVSDB
+import TestSupport
 import Testing
 
 @testable import Journal
@@ -34,11 +35,11 @@ import Testing
 
   private struct History {
     let database: Database
-    var random: SeededGenerator
+    var random: SeededRandom
 
     init(seed: Int) throws {
       database = Database(schema: try schema(ConvertedDatabaseTests.before), random: RandomSource(seed: UInt64(seed)))
-      random = SeededGenerator(seed: UInt64(seed))
+      random = SeededRandom(seed: UInt64(seed))
     }
 
     private mutating func below(_ count: Int) -> Int { Int(random.next() % UInt64(count)) }

@@ -4,6 +4,7 @@
 // the damage, with a warning at the end of the file and a refusal inside it.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Journal
@@ -21,7 +22,7 @@ private let placeStride = ProcessInfo.processInfo.environment["OVSDB_EVERY_BYTE"
 
   init() throws {
     directory = try TemporaryDirectory()
-    var random = SeededGenerator(seed: 5)
+    var random = SeededRandom(seed: 5)
     let texts = [schemaText] + (0..<300).map { number in
       let padding = String(repeating: "OVSDB JSON ", count: Int(random.next() % 4))
       return #"{"_date":1700000000000,"t":{"\#(id(number))":{"n":\#(number),"s":"\#(padding)"}}}"#
@@ -73,7 +74,7 @@ private let placeStride = ProcessInfo.processInfo.environment["OVSDB_EVERY_BYTE"
   }
 
   @Test func everyChangedByteIsFoundAndNothingBehindItIsLost() throws {
-    var random = SeededGenerator(seed: 6)
+    var random = SeededRandom(seed: 6)
     for offset in stride(from: 0, to: file.count, by: placeStride) {
       var bytes = file
       bytes[offset] ^= UInt8(random.next() % 255) + 1

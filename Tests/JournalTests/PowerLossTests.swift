@@ -4,6 +4,7 @@
 // (SimulatedDisk.swift). Wherever the power is lost, every commit that was reported as durable is there afterwards, with all before it.
 
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Journal
@@ -36,7 +37,7 @@ private final class Schedule {
   private let habit: SimulatedDisk.Habit
   private let disk = SimulatedDisk()
   private let directory: TemporaryDirectory
-  private var random: SeededGenerator
+  private var random: SeededRandom
   private(set) var refusalCount = 0
 
   private var path: String { directory.file("x.db") }
@@ -52,7 +53,7 @@ private final class Schedule {
   init(_ habit: SimulatedDisk.Habit, seed: UInt64) throws {
     self.habit = habit
     directory = try TemporaryDirectory()
-    random = SeededGenerator(seed: seed)
+    random = SeededRandom(seed: seed)
     let log = try LogFile.create(path: path, fileSystem: disk.fileSystem)
     log.append(Self.schema(0))
     try log.persistCreation()
@@ -197,20 +198,5 @@ private final class Schedule {
   private static func value(of record: String, _ member: String) -> [Int] {
     guard let object = try? JSONSerialization.jsonObject(with: Data(record.utf8)) as? [String: Any] else { return [] }
     return object[member] as? [Int] ?? (object[member] as? Int).map { [$0] } ?? []
-  }
-}
-
-/// SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var word = state
-    word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-    return word ^ (word >> 31)
   }
 }

@@ -8,6 +8,7 @@ import FuzzTargets
 import JSON
 import Monitoring
 import OVSDB
+import TestSupport
 import Testing
 
 @Suite struct CopyTests {
@@ -24,7 +25,7 @@ import Testing
 
   /// Random rows and changes of them.
   struct Changes {
-    var generator: SeededGenerator
+    var generator: SeededRandom
 
     mutating func number(_ count: Int) -> Int { Int.random(in: 0..<count, using: &generator) }
 
@@ -102,7 +103,7 @@ import Testing
     let hub = MonitorHub(schema: database.schema)
     let client = CopyingClient(schema: database.schema)
     let busyClient = CopyingClient(schema: database.schema)
-    var changes = Changes(generator: SeededGenerator(seed: seed))
+    var changes = Changes(generator: SeededRandom(seed: seed))
     if let inserts = changes.inserts(database) { try database.run(inserts) }
 
     var subscriptions: [Subscription] = []
@@ -173,7 +174,7 @@ import Testing
     let database = try makeDatabase(Self.tables, seed: seed)
     let hub = MonitorHub(schema: database.schema)
     let client = CopyingClient(schema: database.schema)
-    var changes = Changes(generator: SeededGenerator(seed: seed))
+    var changes = Changes(generator: SeededRandom(seed: seed))
     if let inserts = changes.inserts(database) { try database.run(inserts) }
     let subscription = hub.subscribe(try specification(#"{"A":{},"B":{}}"#, database), id: "m", format: .update2, client: client)
     var writer = ByteWriter()

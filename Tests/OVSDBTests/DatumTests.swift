@@ -3,6 +3,7 @@
 // Values of every type against a model of plain dictionaries.
 
 import JSON
+import TestSupport
 import Testing
 
 @testable import OVSDB
@@ -11,7 +12,7 @@ import Testing
   /// RFC 7047 section 5.1: what is written is read as the same value.
   @Test(arguments: 0..<200 as Range<UInt64>)
   func writingAndReadingGivesTheSameValue(_ seed: UInt64) throws {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     for _ in 0..<20 {
       let type = randomType(&generator)
       let datum = randomDatum(type, &generator)
@@ -22,7 +23,7 @@ import Testing
   /// Sets and maps may come in any order and are kept in theirs.
   @Test(arguments: 0..<100 as Range<UInt64>)
   func elementsAreReadInAnyOrder(_ seed: UInt64) throws {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     for _ in 0..<20 {
       var type = randomType(&generator)
       type.max = ColumnType.unlimited
@@ -47,7 +48,7 @@ import Testing
   /// ovsdb-server(7), update2: a difference makes the new value of the old one, and has nothing in it for equal ones.
   @Test(arguments: 0..<300 as Range<UInt64>)
   func applyingADifferenceGivesTheNewValue(_ seed: UInt64) throws {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     for _ in 0..<20 {
       let type = randomType(&generator)
       let (old, new) = (randomDatum(type, &generator), randomDatum(type, &generator))
@@ -63,7 +64,7 @@ import Testing
   /// A difference of maps has the removed pairs, the added ones, and the new ones of changed keys.
   @Test(arguments: 0..<100 as Range<UInt64>)
   func differencesOfMapsNameEachKeyThatChanges(_ seed: UInt64) throws {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     let type = ColumnType(key: BaseType(.string), value: BaseType(.integer), min: 0, max: ColumnType.unlimited)
     for _ in 0..<20 {
       let (old, new) = (randomPairs(type, &generator), randomPairs(type, &generator))
@@ -77,7 +78,7 @@ import Testing
   /// RFC 7047 section 5.1 (mutators, functions): as dictionaries have it.
   @Test(arguments: 0..<300 as Range<UInt64>)
   func algebraIsThatOfDictionaries(_ seed: UInt64) {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     for _ in 0..<20 {
       var type = randomType(&generator)
       type = type.ofAnyCount
@@ -99,7 +100,7 @@ import Testing
   /// Large sets take the ways of search and block copies, small ones those of merging.
   @Test(arguments: [0, 1, 7, 8, 9, 100, 1000], [0, 1, 2, 50, 1000])
   func algebraOfUnequalSizesIsThatOfSets(_ count: Int, _ otherCount: Int) {
-    var generator = SeededGenerator(seed: UInt64(count * 10_000 + otherCount))
+    var generator = SeededRandom(seed: UInt64(count * 10_000 + otherCount))
     for _ in 0..<10 {
       let a = Set((0..<count).map { _ in Int64.random(in: 0..<2000, using: &generator) })
       let b = Set((0..<otherCount).map { _ in Int64.random(in: 0..<2000, using: &generator) })
@@ -115,7 +116,7 @@ import Testing
   /// schema-and-types, section 4: fewer elements first, then keys, then values.
   @Test(arguments: 0..<200 as Range<UInt64>)
   func orderIsCountsThenKeysThenValues(_ seed: UInt64) {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     for _ in 0..<20 {
       let type = randomType(&generator).ofAnyCount
       let (a, b) = (randomPairs(type, &generator), randomPairs(type, &generator))
@@ -137,7 +138,7 @@ import Testing
   /// References told one by one add up to the difference of what old and new value hold.
   @Test(arguments: 0..<200 as Range<UInt64>)
   func referenceChangesAddUp(_ seed: UInt64) {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     let strong = BaseType.Constraint.reference(.init(tableName: "A", isStrong: true, tableIndex: 3))
     let weak = BaseType.Constraint.reference(.init(tableName: "B", isStrong: false, tableIndex: 4))
     let constraints: [BaseType.Constraint] = [strong, weak, .none]
@@ -168,7 +169,7 @@ import Testing
   /// What is pruned is exactly what names rows that are not there.
   @Test(arguments: 0..<200 as Range<UInt64>)
   func pruningTakesOutWhatIsNotThere(_ seed: UInt64) {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     let weak = BaseType(.uuid, .reference(.init(tableName: "B", isStrong: false, tableIndex: 4)))
     let plain = BaseType(.uuid)
     for _ in 0..<20 {

@@ -2,6 +2,7 @@
 //
 // Schemas beyond what the scenario files hold: sizes, and that the normal form is one.
 
+import TestSupport
 import Testing
 
 @testable import OVSDB
@@ -16,7 +17,7 @@ import Testing
   }
 
   private func randomSchema(seed: UInt64) -> String {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     let bases = [
       "\"integer\"", "{\"type\":\"real\",\"minReal\":0.1}", "{\"type\":\"string\",\"maxLength\":3}", "{\"type\":\"boolean\"}",
       "{\"type\":\"uuid\",\"refTable\":\"T0\"}", "{\"type\":\"uuid\",\"refTable\":\"T1\",\"refType\":\"weak\"}",

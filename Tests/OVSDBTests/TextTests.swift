@@ -3,6 +3,7 @@
 // Strings, UUIDs and the text form of values.
 
 import JSON
+import TestSupport
 import Testing
 
 @testable import OVSDB
@@ -30,7 +31,7 @@ import Testing
 
   @Test(arguments: 0..<50 as Range<UInt64>)
   func uuidsAreReadAsTheyAreWritten(_ seed: UInt64) {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededRandom(seed: seed)
     let uuid = UUID.random(using: &generator)
     #expect(UUID(uuid.description) == uuid)
     #expect(UUID(uuid.description.uppercased()) == uuid)
@@ -53,7 +54,7 @@ import Testing
   }
 
   @Test func uuidsSortAsTheirTexts() {
-    var generator = SeededGenerator(seed: 5)
+    var generator = SeededRandom(seed: 5)
     let uuids = (0..<200).map { _ in UUID.random(using: &generator) }
     #expect(uuids.sorted().map(\.description) == uuids.map(\.description).sorted())
   }
