@@ -51,7 +51,7 @@ package enum ClientTool {
     }
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let invocation = Invocation(
-      command: command, options: options.values, loop: group.next(), daemonizer: daemonizer.map(SendableDaemonizer.init))
+      command: command, options: options.values, loop: group.next(), daemonizer: daemonizer)
     let remaining = Array(arguments.dropFirst())
     let status = group.next().makeFutureWithTask { await run(invocation, remaining) }
     do {
@@ -85,28 +85,11 @@ package enum ClientTool {
   }
 }
 
-/// The daemonizer, in the hands of the one task that a command is.
-///
-/// `@unchecked Sendable` because it is made before the task and used by nobody else afterwards.
-final class SendableDaemonizer: @unchecked Sendable {
-  private let daemonizer: Daemonizer
-  private var isComplete = false
-
-  init(_ daemonizer: Daemonizer) { self.daemonizer = daemonizer }
-
-  /// Lets the parent go, once.
-  func complete() {
-    guard !isComplete else { return }
-    isComplete = true
-    daemonizer.complete()
-  }
-}
-
 /// What was asked of the program.
 struct Invocation: Sendable {
   let command: Command
   let options: ToolOptions.Values
   let loop: any EventLoop
   /// Nil for commands that never run in the background.
-  let daemonizer: SendableDaemonizer?
+  let daemonizer: Daemonizer?
 }

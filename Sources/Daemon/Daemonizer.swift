@@ -17,8 +17,8 @@
 import CPosixShims
 import Glibc
 
-/// Its calls come one after the other, as a program starts: `start` before there is another thread, `complete` once, on whichever
-/// thread opened things last. That makes it sound to hand over.
+/// Its calls come one after the other, as a program starts: `start` before there is another thread, `complete` then, on whichever
+/// thread opens things. That makes it sound to hand over.
 package final class Daemonizer: @unchecked Sendable {
   private let options: DaemonOptions
   /// Whether a detached program goes on writing to the standard output it was started with, as one does whose output is
@@ -26,6 +26,7 @@ package final class Daemonizer: @unchecked Sendable {
   package var keepsStandardOutput = false
   /// The write end of the pipe to the process that waits for us; -1: nobody does.
   private var readinessPipe: Int32 = -1
+  private var isComplete = false
   private let log = LogModule("daemon_unix")
 
   /// Signals after which the watcher starts the program again: those of a defect, not those of an operator.
@@ -65,6 +66,8 @@ package final class Daemonizer: @unchecked Sendable {
   /// To be called when everything is open: whoever waits may go on. Detached: standard files and directory are given
   /// up, the console gets no more lines.
   package func complete() {
+    guard !isComplete else { return }
+    isComplete = true
     // The terminal first: whoever waited for us may close it.
     if options.detaches {
       leaveTerminal()
