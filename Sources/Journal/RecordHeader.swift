@@ -166,9 +166,10 @@ struct RecordHeader {
   ///
   /// - Parameter data: One JSON object without the final newline.
   static func frame(_ data: UnsafeRawBufferPointer, kind: FileKind, into bytes: inout [UInt8]) {
-    var hasher = RecordHasher()
-    hasher.update(data)
-    bytes.append(contentsOf: hasher.header(kind: kind))
+    var hash = Insecure.SHA1()
+    hash.update(bufferPointer: data)
+    withUnsafeBytes(of: UInt8(ascii: "\n")) { hash.update(bufferPointer: $0) }
+    append(SHA1Digest(hash), length: data.count + 1, kind: kind, to: &bytes)
     bytes.append(contentsOf: data)
     bytes.append(UInt8(ascii: "\n"))
   }
@@ -209,13 +210,11 @@ package struct RecordHasher {
   }
 
   /// The header of a standalone database's record with the data so far and the final newline, which is for the caller to write.
-  package func header() -> [UInt8] { header(kind: .standalone) }
-
-  func header(kind: FileKind) -> [UInt8] {
+  package func header() -> [UInt8] {
     var whole = hash
     withUnsafeBytes(of: UInt8(ascii: "\n")) { whole.update(bufferPointer: $0) }
     var bytes: [UInt8] = []
-    RecordHeader.append(SHA1Digest(whole), length: count + 1, kind: kind, to: &bytes)
+    RecordHeader.append(SHA1Digest(whole), length: count + 1, kind: .standalone, to: &bytes)
     return bytes
   }
 }

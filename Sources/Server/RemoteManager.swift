@@ -17,7 +17,11 @@ final class RemoteManager {
   }
 
   /// As configured on the command line, by command and by the configuration file; `db:` forms are not expanded.
-  private var configured: [String: Configured] = [:]
+  private var configured: [String: Configured] = [:] {
+    didSet { databases = Set(configured.keys.compactMap { try? DatabaseColumn.Path($0).database }) }
+  }
+  /// The databases that name remotes. Every commit asks for them.
+  private var databases: Set<String> = []
   /// At work, by name.
   private(set) var remotes: [String: Remote] = [:]
   private var isReconcileScheduled = false
@@ -104,8 +108,7 @@ final class RemoteManager {
 
   /// A database that may configure remotes has changed.
   func databaseChanged(_ database: ServedDatabase) {
-    let prefix = "db:\(database.name),"
-    guard !isReconcileScheduled, configured.keys.contains(where: { $0.hasPrefix(prefix) }) else { return }
+    guard !isReconcileScheduled, databases.contains(database.name) else { return }
     isReconcileScheduled = true
     server.soon { [self] in
       isReconcileScheduled = false
