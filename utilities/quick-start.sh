@@ -16,7 +16,7 @@ export OVS_RUNDIR=$directory OVS_LOGDIR=$directory OVS_DBDIR=$directory
 socket="unix:$directory/db.sock"
 server=
 stop() {
-  [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+  if [ -n "$server" ]; then kill "$server" 2>/dev/null && wait "$server" 2>/dev/null || true; fi
   rm -rf "$directory"
 }
 trap stop EXIT
@@ -48,6 +48,7 @@ show ovsdb-client transact "$socket" '["Inventory",
   {"op":"mutate","table":"Machine","where":[["name","==","pluto"]],"mutations":[["cores","*=",2]]}]'
 until grep -q new "$directory/monitor"; do sleep 0.05; done
 kill "$monitor"
+wait "$monitor" 2>/dev/null || true
 cat "$directory/monitor"
 
 show ovsdb-client query "$socket" '["Inventory",{"op":"select","table":"Machine","where":[["name","==","pluto"]],"columns":["cores","state"]}]'
