@@ -26,12 +26,13 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let libraries: [Target] = [
   .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
   .target(name: "CPosixShims"),
+  .target(name: "CSHA1"),
   .target(name: "CBenchmarkingShims"),
   .target(name: "Benchmarking", dependencies: ["CBenchmarkingShims", "Daemon", crypto], swiftSettings: settings),
   .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: settings),
   .target(name: "OVSDB", dependencies: ["JSON"], swiftSettings: settings),
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
-  .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CPosixShims", crypto], swiftSettings: settings),
+  .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CPosixShims", "CSHA1"], swiftSettings: settings),
   .target(name: "Monitoring", dependencies: ["JSON", "OVSDB", "Engine", hashTrees, deques], swiftSettings: settings),
   .target(name: "Streams", dependencies: ["CPosixShims", nioCore, nioPosix, nioSSL, nioTLS, crypto, logging], swiftSettings: settings),
   .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
@@ -94,7 +95,7 @@ let tests: [Target] = [
   .testTarget(
     name: "JSONRPCTests", dependencies: ["JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(
-    name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims", "TestSupport"], swiftSettings: settings),
+    name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims", "CSHA1", "TestSupport", crypto], swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioSSL, nioCore, nioPosix], swiftSettings: settings),
 ]
 

@@ -30,6 +30,8 @@ package final class Database {
   /// The id of the last commit; a random one stands for the state a database had when it was opened.
   package private(set) var lastCommitID: UUID
   var random: RandomSource
+  /// Names of the transaction that is being run; kept for the next one, as most transactions name nothing.
+  private(set) lazy var symbols = SymbolTable { [unowned self] in makeUUID() }
   /// What the last transaction left to its caller to write (`TransactionContext.deferredRowsMin`), in the order of the result.
   package internal(set) var deferred: [DeferredRows] = []
 

@@ -86,6 +86,9 @@ package struct Row: @unchecked Sendable {
     }
   }
 
+  /// Whether a stored column has the value of a new row, compared where it is.
+  package func holdsDefault(of column: ColumnSchema) -> Bool { holds(column.defaultDatum, at: column.index) }
+
   /// Sets a column of a row that is not published.
   package func set(_ column: ColumnSchema, to datum: Datum) {
     precondition(column.index >= 0 && column.index < storage.header.table.columns.count, "a column of another table")

@@ -15,7 +15,7 @@ extension Transaction {
   /// - Throws: `.referentialIntegrityViolation` or `.constraintViolation`.
   mutating func makeCommit() throws(OVSDBError) -> Commit? {
     guard !overlays.isEmpty else { return nil }
-    overlays.sort { $0.tableIndex < $1.tableIndex }
+    sortOverlays()
     settleTouched()
     var references = ReferenceCounts()
     try countStrongReferences(&references)
@@ -31,15 +31,19 @@ extension Transaction {
     return assembleCommit(references)
   }
 
+  /// Puts the overlays in the order of the schema.
+  mutating func sortOverlays() {
+    if overlays.count > 1 { overlays.sort { $0.tableIndex < $1.tableIndex } }
+  }
+
   /// Reduces each modified row's touched columns to those whose values differ; a row without any is as it was.
   private mutating func settleTouched() {
     for overlay in overlays.indices {
       for position in overlays[overlay].drafts.indices {
-        let draft = overlays[overlay][position]
-        guard let old = draft.old, let new = draft.new, old !== new else { continue }
+        guard let old = overlays[overlay][position].old, let new = overlays[overlay][position].new, old !== new else { continue }
         var changed = ColumnSet()
         let columns = new.table.columns
-        draft.touched.forEach { if old[columns[$0]] != new[columns[$0]] { changed.insert($0) } }
+        overlays[overlay][position].touched.forEach { if old[columns[$0]] != new[columns[$0]] { changed.insert($0) } }
         overlays[overlay][position].touched = changed
         if changed.isEmpty { overlays[overlay][position].new = old }
       }
@@ -47,12 +51,13 @@ extension Transaction {
   }
 
   private func checkRowCounts() throws(OVSDBError) {
-    for overlay in overlays {
-      let table = tables[overlay.tableIndex]
-      guard table.schema.rowsMax != TableSchema.rowsUnlimited else { continue }
-      var count = table.rows.count
+    for position in overlays.indices {
+      let tableIndex = overlays[position].tableIndex
+      let schema = tables[tableIndex].schema
+      guard schema.rowsMax != TableSchema.rowsUnlimited else { continue }
+      var count = tables[tableIndex].rows.count
       var grows = false
-      for draft in overlay.drafts {
+      for draft in overlays[position].drafts {
         if draft.old == nil, draft.new != nil {
           count += 1
           grows = true
@@ -60,8 +65,8 @@ extension Transaction {
           count -= 1
         }
       }
-      if grows, count > table.schema.rowsMax {
-        throw .tooManyRows(count, in: table.schema)
+      if grows, count > schema.rowsMax {
+        throw .tooManyRows(count, in: schema)
       }
     }
   }
@@ -70,11 +75,11 @@ extension Transaction {
   private func assembleCommit(_ references: ReferenceCounts) -> Commit? {
     var changes: [TableChange] = []
     var weakDeltas: [WeakDelta] = []
-    for overlay in overlays {
-      let schema = tables[overlay.tableIndex].schema
+    for position in overlays.indices {
+      let schema = tables[overlays[position].tableIndex].schema
       var rows: [RowChange] = []
-      rows.reserveCapacity(overlay.drafts.count)
-      for draft in overlay.drafts where draft.old !== draft.new {
+      rows.reserveCapacity(overlays[position].drafts.count)
+      for draft in overlays[position].drafts where draft.old !== draft.new {
         // A new row has its version since its insert, where a select may have shown it.
         if draft.old != nil { draft.new?.setVersion(replica?.versions[draft.uuid] ?? database.makeUUID()) }
         rows.append(RowChange(uuid: draft.uuid, old: draft.old, new: draft.new, changed: draft.touched))

@@ -7,9 +7,11 @@ import OVSDB
 
 extension Transaction {
   func checkIndexes() throws(OVSDBError) {
-    for overlay in overlays {
-      let table = tables[overlay.tableIndex]
-      for position in table.schema.indexes.indices { try check(position, of: table, overlay) }
+    for overlay in overlays.indices {
+      let tableIndex = overlays[overlay].tableIndex
+      let indexes = tables[tableIndex].schema.indexes
+      guard !indexes.isEmpty else { continue }
+      for position in indexes.indices { try check(position, of: tables[tableIndex], overlays[overlay]) }
     }
   }
 

@@ -29,7 +29,7 @@ extension Transaction {
       given.insert(column.index)
     }
     // A default may be outside of what the column allows; then the column must be given.
-    for column in table.columns where column.type.hasConstraints && !given.contains(column.index) {
+    for column in table.constrainedColumns where !given.contains(column.index) {
       try column.type.check(column.defaultDatum)
     }
     if let role { try checkInsert(row, by: role) }
@@ -68,7 +68,7 @@ extension Transaction {
     guard let column = table.column(name) else {
       throw OVSDBError(.unknownColumn, "No column \(name.words) in table \(table.name).", at: row)
     }
-    return (column, try Datum(json: value, type: column.type, symbols: symbols))
+    return (column, try Datum(json: value, column: column, symbols: symbols))
   }
 
   /// Shape: `{"op":"update","table":T,"where":[...],"row":{...}}`; result `{"count":N}`.
@@ -143,21 +143,5 @@ extension Transaction {
     writer.append("{\"count\":")
     writer.appendInteger(Int64(count))
     writer.append("}")
-  }
-}
-
-extension ColumnType {
-  /// Whether some values of the type are refused.
-  var hasConstraints: Bool {
-    key.isLimiting || value?.isLimiting == true
-  }
-}
-
-extension BaseType {
-  fileprivate var isLimiting: Bool {
-    switch constraint {
-    case .none, .reference: false
-    case .enumeration, .integerRange, .realRange, .length: true
-    }
   }
 }

@@ -36,6 +36,8 @@ struct ReferenceCounts {
     position(of: target).map { amounts[$0] } ?? 0
   }
 
+  var isEmpty: Bool { targets.isEmpty }
+
   var lowered: [ReferenceTarget] {
     targets.indices.filter { amounts[$0] < 0 }.map { targets[$0] }
   }
@@ -56,10 +58,10 @@ extension Transaction {
   ///
   /// A row's references to itself do not count: they keep nothing alive.
   func countStrongReferences(_ references: inout ReferenceCounts) throws(OVSDBError) {
-    for overlay in overlays {
-      let columns = tables[overlay.tableIndex].schema.strongColumns
+    for position in overlays.indices {
+      let columns = tables[overlays[position].tableIndex].schema.strongColumns
       guard !columns.isEmpty else { continue }
-      for draft in overlay.drafts where draft.old !== draft.new {
+      for draft in overlays[position].drafts where draft.old !== draft.new {
         for column in columns { try count(column, of: draft, &references) }
       }
     }
@@ -91,14 +93,15 @@ extension Transaction {
 
   /// A row that is still referenced may not be deleted.
   func checkDeletedRows(_ references: ReferenceCounts) throws(OVSDBError) {
-    for overlay in overlays {
-      for draft in overlay.drafts where draft.old != nil && draft.new == nil {
-        let count = strongCount(ReferenceTarget(tableIndex: overlay.tableIndex, uuid: draft.uuid), references)
+    for position in overlays.indices {
+      let tableIndex = overlays[position].tableIndex
+      for draft in overlays[position].drafts where draft.old != nil && draft.new == nil {
+        let count = strongCount(ReferenceTarget(tableIndex: tableIndex, uuid: draft.uuid), references)
         guard count > 0 else { continue }
         throw OVSDBError(
           .referentialIntegrityViolation,
           """
-          cannot delete \(tables[overlay.tableIndex].schema.name) row \(draft.uuid) \
+          cannot delete \(tables[tableIndex].schema.name) row \(draft.uuid) \
           because of \(count) remaining reference(s)
           """)
       }
@@ -111,12 +114,15 @@ extension Transaction {
   /// other is not collected.
   mutating func collectGarbage(_ references: inout ReferenceCounts) {
     var candidates: [ReferenceTarget] = []
-    for overlay in overlays where !tables[overlay.tableIndex].schema.isRoot {
-      for draft in overlay.drafts where draft.new != nil {
-        candidates.append(ReferenceTarget(tableIndex: overlay.tableIndex, uuid: draft.uuid))
+    for position in overlays.indices {
+      let tableIndex = overlays[position].tableIndex
+      guard !tables[tableIndex].schema.isRoot else { continue }
+      for draft in overlays[position].drafts where draft.new != nil {
+        candidates.append(ReferenceTarget(tableIndex: tableIndex, uuid: draft.uuid))
       }
     }
-    candidates += references.lowered.filter { !tables[$0.tableIndex].schema.isRoot }
+    if !references.isEmpty { candidates += references.lowered.filter { !tables[$0.tableIndex].schema.isRoot } }
+    if candidates.isEmpty { return }
     while let candidate = candidates.popLast() {
       guard let row = row(candidate.uuid, in: candidate.tableIndex), strongCount(candidate, references) == 0 else { continue }
       delete(candidate.uuid, in: candidate.tableIndex)
@@ -128,7 +134,7 @@ extension Transaction {
         }
       }
     }
-    overlays.sort { $0.tableIndex < $1.tableIndex }
+    sortOverlays()
   }
 
   /// Takes weak references to rows that do not exist out of the columns that hold them.
@@ -139,7 +145,9 @@ extension Transaction {
     var done: Set<Referrer> = []
     while true {
       var lostStrong = false
-      for referrer in suspectReferrers() where done.insert(referrer).inserted {
+      let suspects = suspectReferrers()
+      if suspects.isEmpty { return }
+      for referrer in suspects where done.insert(referrer).inserted {
         if try prune(referrer, &references) { lostStrong = true }
       }
       guard lostStrong else { return }
@@ -151,17 +159,18 @@ extension Transaction {
   /// Columns that may hold a reference to a row that is not there: those written, and those that reference a deleted row.
   private func suspectReferrers() -> [Referrer] {
     var suspects: [Referrer] = []
-    for overlay in overlays {
-      let table = tables[overlay.tableIndex]
-      for draft in overlay.drafts {
+    for position in overlays.indices {
+      let tableIndex = overlays[position].tableIndex
+      let columns = tables[tableIndex].schema.weakColumns
+      for draft in overlays[position].drafts {
         if draft.new == nil {
-          table.weakReferrers[draft.uuid]?.forEach { suspects.append($0) }
+          tables[tableIndex].weakReferrers[draft.uuid]?.forEach { suspects.append($0) }
           continue
         }
-        guard draft.old !== draft.new else { continue }
-        for column in table.schema.weakColumns where draft.old == nil || draft.touched.contains(column.index) {
+        guard !columns.isEmpty, draft.old !== draft.new else { continue }
+        for column in columns where draft.old == nil || draft.touched.contains(column.index) {
           suspects.append(
-            Referrer(tableIndex: Int32(overlay.tableIndex), columnIndex: Int32(column.index), uuid: draft.uuid))
+            Referrer(tableIndex: Int32(tableIndex), columnIndex: Int32(column.index), uuid: draft.uuid))
         }
       }
     }

@@ -16,7 +16,7 @@ extension Transaction {
   ) throws(OVSDBError) {
     guard let table, let conditionJSON = members.condition else { throw missing(members) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
-    let columns = try members.columns.map { json throws(OVSDBError) in try columnList(json, table) } ?? allColumns(table)
+    let columns = try members.columns.map { json throws(OVSDBError) in try columnList(json, table) } ?? table.allColumns
     let sort = try members.sort.map { json throws(OVSDBError) in try columnList(json, table) } ?? []
 
     writer.append("{\"rows\":[")
@@ -81,10 +81,6 @@ extension Transaction {
     }
     return columns
   }
-
-  func allColumns(_ table: TableSchema) -> [ColumnSchema] {
-    [.uuid, .version] + table.columns
-  }
 }
 
 extension Row {
@@ -94,11 +90,8 @@ extension Row {
     for position in columns.indices {
       let column = columns[position]
       if position > 0 { writer.append(",") }
-      // Names are ids: nothing in them needs an escape.
-      writer.append("\"")
-      writer.append(utf8: column.name)
-      writer.append("\":")
-      self[column].write(to: &writer, type: column.type)
+      writer.append(column.memberName)
+      self[column].write(to: &writer, isMap: column.isMap)
     }
     writer.append("}")
   }

@@ -17,7 +17,7 @@ extension Transaction {
     guard let table, let conditionJSON = members.condition, let rowsJSON = members.rows, let untilJSON = members.until
     else { throw missing(members) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
-    let columns = try members.columns.map { json throws(OVSDBError) in try columnList(json, table) } ?? allColumns(table)
+    let columns = try members.columns.map { json throws(OVSDBError) in try columnList(json, table) } ?? table.allColumns
     var timeout: Int64?
     if let timeoutJSON = members.timeout, let milliseconds = timeoutJSON.integer {
       guard milliseconds >= 0 else { throw OVSDBError.syntaxError("timeout must be nonnegative", at: timeoutJSON) }

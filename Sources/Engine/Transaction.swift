@@ -17,6 +17,7 @@ struct Transaction {
   private(set) var tables: [Table]
   /// Overlays of the tables touched, in no order; few, so they are found by looking.
   var overlays: [TableOverlay] = []
+  /// The database's: it is empty when a transaction begins.
   let symbols: SymbolTable
   var isDurable = false
   var comments: [String] = []
@@ -38,7 +39,8 @@ struct Transaction {
   init(database: Database) {
     self.database = database
     tables = database.tables
-    symbols = SymbolTable(makeUUID: { database.makeUUID() })
+    symbols = database.symbols
+    symbols.removeAll()
   }
 
   /// Makes the commit's changes in the database. The transaction is over with that.

@@ -85,17 +85,53 @@ extension ByteWriter {
     reserve(utf8.count + 2)
     base[used] = UInt8(ascii: "\"")
     used &+= 1
-    if let source = utf8.baseAddress {
-      var at = 0
-      while true {
-        let stop = Self.escapeStop(source, at, utf8.count)
-        append(UnsafeRawBufferPointer(start: source + at, count: stop &- at))
-        if stop == utf8.count { break }
-        appendEscape(source[stop])
-        at = stop &+ 1
-      }
-    }
+    if let source = utf8.baseAddress, !appendUnescaped(source, utf8.count) { appendEscaping(source, utf8.count) }
     append(UInt8(ascii: "\""))
+  }
+
+  /// Appends bytes while looking at them; the caller has made room.
+  ///
+  /// - Returns: false, with nothing appended, when one of them must be escaped.
+  @inline(__always)
+  private mutating func appendUnescaped(_ source: UnsafePointer<UInt8>, _ count: Int) -> Bool {
+    let input = UnsafeRawPointer(source)
+    let output = UnsafeMutableRawPointer(base + used)
+    func copy(_ at: Int) -> Bool {
+      let word = input.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+      output.storeBytes(of: word, toByteOffset: at, as: UInt64.self)
+      return !JSONScanner.hasStop(word)
+    }
+    if count >= 8 {
+      var at = 0
+      while at &+ 8 <= count {
+        guard copy(at) else { return false }
+        at &+= 8
+      }
+      // The last word overlaps the one before it.
+      if at < count { guard copy(count &- 8) else { return false } }
+    } else {
+      // Letters stand in the word's other bytes: they are no stops.
+      var word: UInt64 = 0x6161_6161_6161_6161
+      for at in 0..<count {
+        output.storeBytes(of: source[at], toByteOffset: at, as: UInt8.self)
+        word = word &<< 8 | UInt64(source[at])
+      }
+      guard !JSONScanner.hasStop(word) else { return false }
+    }
+    used &+= count
+    return true
+  }
+
+  @inline(never)
+  private mutating func appendEscaping(_ source: UnsafePointer<UInt8>, _ count: Int) {
+    var at = 0
+    while true {
+      let stop = Self.escapeStop(source, at, count)
+      append(UnsafeRawBufferPointer(start: source + at, count: stop &- at))
+      if stop == count { break }
+      appendEscape(source[stop])
+      at = stop &+ 1
+    }
   }
 
   /// The first byte from `from` on that must be escaped, or `count`.

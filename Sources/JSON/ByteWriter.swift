@@ -50,6 +50,16 @@
     used &+= bytes.count
   }
 
+  /// Appends bytes that `fill` writes.
+  ///
+  /// - Parameter fill: gets memory for `count` bytes and initialises all of them.
+  @inlinable @inline(__always)
+  package mutating func append(count: Int, _ fill: (UnsafeMutableRawPointer) -> Void) {
+    reserve(count)
+    fill(UnsafeMutableRawPointer(base + used))
+    used &+= count
+  }
+
   @inlinable
   package mutating func append(_ bytes: [UInt8]) {
     bytes.withUnsafeBytes { append($0) }

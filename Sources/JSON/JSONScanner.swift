@@ -18,14 +18,24 @@ enum JSONScanner {
   /// The first of the eight bytes at `at` that is a quote, a backslash or a control character, 8 when none is.
   @inline(__always)
   static func wordStop(_ input: UnsafePointer<UInt8>, _ at: Int) -> Int {
+    stops(UInt64(littleEndian: UnsafeRawPointer(input + at).loadUnaligned(as: UInt64.self))).trailingZeroBitCount &>> 3
+  }
+
+  /// Whether one of the eight bytes of a word is a quote, a backslash or a control character.
+  @inline(__always)
+  static func hasStop(_ word: UInt64) -> Bool { stops(word) != 0 }
+
+  /// The high bit of each byte that is a quote, a backslash or a control character. Above the lowest one rightly set, others may be
+  /// set as well.
+  @inline(__always)
+  private static func stops(_ word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101
-    let word = UInt64(littleEndian: UnsafeRawPointer(input + at).loadUnaligned(as: UInt64.self))
     let quotes = word ^ (ones &* 0x22)
     let backslashes = word ^ (ones &* 0x5c)
     // Each term has the high bit of the bytes that are zero, or below 0x20. A borrow can set a bit wrongly, but only
     // above one set rightly, so the lowest is right.
     let stops = (word &- ones &* 0x20) & ~word | (quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes
-    return (stops & 0x8080_8080_8080_8080).trailingZeroBitCount &>> 3
+    return stops & 0x8080_8080_8080_8080
   }
 
   /// An integer of at most 18 digits that no other character of a number follows.

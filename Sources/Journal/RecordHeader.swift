@@ -15,79 +15,7 @@
 //
 // Source: observed on files of ovsdb-server 3.1.0; RecordReaderTests pins each rule.
 
-import Crypto
 import Glibc
-
-/// The hash of a record's data.
-package struct SHA1Digest: Hashable, Sendable, CustomStringConvertible {
-  /// Bytes 0 to 7, 8 to 15 and 16 to 19, each most significant first.
-  private var high: UInt64
-  private var middle: UInt64
-  private var low: UInt32
-
-  static let byteCount = 20
-
-  /// Of everything fed into a hash function.
-  init(_ hash: consuming Insecure.SHA1) {
-    (high, middle, low) = hash.finalize().withUnsafeBytes { bytes in
-      (
-        UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
-        UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),
-        UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt32.self))
-      )
-    }
-  }
-
-  /// Of the bytes of a record's data, newline included.
-  package init(of data: UnsafeRawBufferPointer) {
-    var hash = Insecure.SHA1()
-    hash.update(bufferPointer: data)
-    self.init(hash)
-  }
-
-  /// From 40 hex digits; nil when one of them is none.
-  init?(hex: UnsafeRawBufferPointer) {
-    guard hex.count == 2 * Self.byteCount else { return nil }
-    var words: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    for index in 0..<40 {
-      guard let digit = Self.value(ofDigit: hex[index]) else { return nil }
-      switch index {
-      case 0..<16: words.0 = words.0 << 4 | digit
-      case 16..<32: words.1 = words.1 << 4 | digit
-      default: words.2 = words.2 << 4 | digit
-      }
-    }
-    (high, middle, low) = (words.0, words.1, UInt32(truncatingIfNeeded: words.2))
-  }
-
-  private static func value(ofDigit byte: UInt8) -> UInt64? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a") + 10)
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt64(byte - UInt8(ascii: "A") + 10)
-    default: nil
-    }
-  }
-
-  /// Appends the 40 digits.
-  func write(to bytes: inout [UInt8]) {
-    func append(_ word: UInt64, digits: Int) {
-      for position in stride(from: digits - 1, through: 0, by: -1) {
-        let digit = UInt8(truncatingIfNeeded: word >> (4 * UInt64(position)) & 15)
-        bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-      }
-    }
-    append(high, digits: 16)
-    append(middle, digits: 16)
-    append(UInt64(low), digits: 8)
-  }
-
-  package var description: String {
-    var bytes: [UInt8] = []
-    write(to: &bytes)
-    return String(decoding: bytes, as: UTF8.self)
-  }
-}
 
 /// What kind of database a file holds, told by the magic of its records.
 package enum FileKind: Hashable, Sendable, CaseIterable {
@@ -166,9 +94,9 @@ struct RecordHeader {
   ///
   /// - Parameter data: One JSON object without the final newline.
   static func frame(_ data: UnsafeRawBufferPointer, kind: FileKind, into bytes: inout [UInt8]) {
-    var hash = Insecure.SHA1()
-    hash.update(bufferPointer: data)
-    withUnsafeBytes(of: UInt8(ascii: "\n")) { hash.update(bufferPointer: $0) }
+    var hash = SHA1Function()
+    hash.update(data)
+    hash.updateWithNewline()
     append(SHA1Digest(hash), length: data.count + 1, kind: kind, to: &bytes)
     bytes.append(contentsOf: data)
     bytes.append(UInt8(ascii: "\n"))
@@ -176,43 +104,74 @@ struct RecordHeader {
 
   /// Appends the header of a record.
   fileprivate static func append(_ digest: SHA1Digest, length: Int, kind: FileKind, to bytes: inout [UInt8]) {
-    prefix.withUTF8Buffer { bytes.append(contentsOf: $0) }
-    kind.magic.withUTF8Buffer { bytes.append(contentsOf: $0) }
-    bytes.append(UInt8(ascii: " "))
-    appendDecimal(length, to: &bytes)
-    bytes.append(UInt8(ascii: " "))
-    digest.write(to: &bytes)
-    bytes.append(UInt8(ascii: "\n"))
+    withUnsafeTemporaryAllocation(byteCount: byteCountMax, alignment: 1) { line in
+      var writer = LineWriter(line)
+      writer.append(prefix)
+      writer.append(kind.magic)
+      writer.append(" ")
+      writer.append(decimal: length)
+      writer.append(" ")
+      writer.append(digest)
+      writer.append("\n")
+      bytes.append(contentsOf: writer.written)
+    }
+  }
+}
+
+/// Puts a header together in memory that is long enough for the longest.
+private struct LineWriter {
+  private let line: UnsafeMutableRawBufferPointer
+  private var count = 0
+
+  init(_ line: UnsafeMutableRawBufferPointer) { self.line = line }
+
+  var written: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: line[..<count]) }
+
+  mutating func append(_ text: StaticString) {
+    let source = UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    UnsafeMutableRawBufferPointer(rebasing: line[count...]).copyMemory(from: source)
+    count += source.count
   }
 
-  private static func appendDecimal(_ number: Int, to bytes: inout [UInt8]) {
-    let start = bytes.count
-    var rest = number
-    repeat {
-      bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
+  /// Appends a number that is not negative.
+  mutating func append(decimal number: Int) {
+    var size = 1
+    var rest = number / 10
+    while rest > 0 {
+      size += 1
       rest /= 10
-    } while rest > 0
-    bytes[start...].reverse()
+    }
+    rest = number
+    for position in stride(from: count + size - 1, through: count, by: -1) {
+      line[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    }
+    count += size
+  }
+
+  mutating func append(_ digest: SHA1Digest) {
+    digest.write(to: UnsafeMutableRawBufferPointer(rebasing: line[count...]))
+    count += SHA1Digest.textCount
   }
 }
 
 /// Makes the header of a record whose data pass in pieces, because they are too many to be held: it stands before them, but can
 /// be written only when all of them are known.
 package struct RecordHasher {
-  private var hash = Insecure.SHA1()
+  private var hash = SHA1Function()
   private var count = 0
 
   package init() {}
 
   package mutating func update(_ data: UnsafeRawBufferPointer) {
-    hash.update(bufferPointer: data)
+    hash.update(data)
     count += data.count
   }
 
   /// The header of a standalone database's record with the data so far and the final newline, which is for the caller to write.
   package func header() -> [UInt8] {
     var whole = hash
-    withUnsafeBytes(of: UInt8(ascii: "\n")) { whole.update(bufferPointer: $0) }
+    whole.updateWithNewline()
     var bytes: [UInt8] = []
     RecordHeader.append(SHA1Digest(whole), length: count + 1, kind: .standalone, to: &bytes)
     return bytes

@@ -4,7 +4,6 @@
 // place where a header could begin and believes those whose hash matches. The data of a record cannot hide one: they are
 // JSON on one line, and a header ends with a raw newline.
 
-import Crypto
 import Glibc
 
 /// Looks for valid records in a file from any offset on.
@@ -93,14 +92,14 @@ package struct RecordScan {
     let chunk = UnsafeMutableRawBufferPointer.allocate(
       byteCount: min(Self.chunkByteCount, place.length), alignment: 16)
     defer { chunk.deallocate() }
-    var hash = Insecure.SHA1()
+    var hash = SHA1Function()
     var done = 0
     while done < place.length {
       let part = UnsafeMutableRawBufferPointer(rebasing: chunk[..<min(chunk.count, place.length - done)])
       let count = try read(part, at: place.offset + done)
       hashBudget -= count
       if count < part.count || hashBudget <= 0 { return nil }
-      hash.update(bufferPointer: UnsafeRawBufferPointer(part))
+      hash.update(UnsafeRawBufferPointer(part))
       done += count
     }
     return SHA1Digest(hash)

@@ -68,8 +68,8 @@ package enum TransactionRecord {
 
   private static func openTable(_ table: TableSchema, into writer: inout ByteWriter) {
     writer.append(",")
-    writer.appendQuoted(table.name)
-    writer.append(":{")
+    writer.append(table.memberName)
+    writer.append("{")
   }
 
   private static func writeName(_ uuid: UUID, _ isFirst: inout Bool, into writer: inout ByteWriter) {
@@ -113,11 +113,12 @@ package enum TransactionRecord {
   private static func write(_ row: Row, into writer: inout ByteWriter) {
     writer.append("{")
     var isFirst = true
-    for column in row.table.columns where column.isPersistent {
-      let value = row[column]
-      if value == column.defaultDatum { continue }
+    let columns = row.table.columns
+    for position in columns.indices {
+      let column = columns[position]
+      guard column.isPersistent, !row.holdsDefault(of: column) else { continue }
       writeColumnName(column, &isFirst, into: &writer)
-      value.write(to: &writer, type: column.type)
+      row[column].write(to: &writer, isMap: column.isMap)
     }
     writer.append("}")
   }
@@ -133,7 +134,7 @@ package enum TransactionRecord {
       let value =
         isDifference && column.type.max > 1
         ? Datum.difference(from: old[column], to: new[column], type: column.type) : new[column]
-      value.write(to: &writer, type: column.type)
+      value.write(to: &writer, isMap: column.isMap)
     }
     writer.append("}")
     return !isFirst
@@ -142,16 +143,13 @@ package enum TransactionRecord {
   private static func writeColumnName(_ column: ColumnSchema, _ isFirst: inout Bool, into writer: inout ByteWriter) {
     if !isFirst { writer.append(",") }
     isFirst = false
-    writer.appendQuoted(column.name)
-    writer.append(":")
+    writer.append(column.memberName)
   }
 
   /// Whether a set or map of limited size changes by more elements than it may have.
   private static func hasOversizedDifference(_ commit: Commit) -> Bool {
     for table in commit.tables {
-      let limited = table.table.columns.filter {
-        $0.isPersistent && $0.type.max > 1 && $0.type.max != ColumnType.unlimited
-      }
+      let limited = table.table.limitedColumns
       guard !limited.isEmpty else { continue }
       for change in table.rows {
         guard let old = change.old, let new = change.new else { continue }

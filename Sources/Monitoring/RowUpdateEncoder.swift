@@ -146,11 +146,10 @@ extension MonitoredTable {
   private func writeMember(
     _ column: ColumnSchema, _ datum: Datum, _ isFirst: inout Bool, _ writer: inout ByteWriter
   ) {
-    writer.append(isFirst ? "\"" : ",\"")
+    if !isFirst { writer.append(",") }
     isFirst = false
-    writer.append(utf8: column.name)
-    writer.append("\":")
-    datum.write(to: &writer, type: column.type)
+    writer.append(column.memberName)
+    datum.write(to: &writer, isMap: column.isMap)
   }
 }
 
@@ -189,9 +188,9 @@ package struct TableUpdatesWriter: Sendable {
   }
 
   private func begin(_ table: MonitoredTable, _ writer: inout ByteWriter) {
-    writer.append(openTable == nil ? "{\"" : "},\"")
-    writer.append(utf8: table.table.name)
-    writer.append("\":{")
+    writer.append(openTable == nil ? "{" : "},")
+    writer.append(table.table.memberName)
+    writer.append("{")
   }
 
   /// Closes what is open; an update without any row is `{}`.

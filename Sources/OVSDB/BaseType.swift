@@ -42,6 +42,14 @@ package struct BaseType: Equatable, Sendable {
     if case .reference(let reference) = constraint { reference } else { nil }
   }
 
+  /// Whether some values of the atomic type are refused.
+  var isLimiting: Bool {
+    switch constraint {
+    case .none, .reference: false
+    case .enumeration, .integerRange, .realRange, .length: true
+    }
+  }
+
   /// The same type without its limits, as operands of arithmetic are read.
   package var unconstrained: BaseType {
     reference == nil ? BaseType(type) : self

@@ -28,6 +28,10 @@ package enum Clause: Sendable {
     guard let function = ConditionFunction(json: functionName) else {
       throw OVSDBError(.unknownFunction, "No function named \(functionName.words).")
     }
+    if function == .equal {
+      self = .comparison(column, function, try Datum(json: value, column: column, symbols: symbols))
+      return
+    }
     let operandType = try function.operandType(for: column, at: json)
     self = .comparison(column, function, try Datum(json: value, type: operandType, symbols: symbols))
   }
@@ -55,8 +59,7 @@ package enum ConditionFunction: String, Sendable, CaseIterable {
   case excludes
 
   init?(json: JSONValue) {
-    guard let bytes = json.utf8 else { return nil }
-    if bytes.elementsEqual("==".utf8) {
+    if json.isString("==") {
       self = .equal
     } else {
       self.init(rawValue: json.string ?? "")

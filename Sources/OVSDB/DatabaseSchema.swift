@@ -18,6 +18,21 @@ package final class ColumnSchema: Sendable {
   /// What a new row holds here.
   package let defaultDatum: Datum
   package let hasReferences: Bool
+  package let isMap: Bool
+  /// Whether some values of the column's type are refused.
+  package let hasConstraints: Bool
+  /// The name as it begins a member of a JSON object: in quotes, with the colon.
+  package let memberName: [UInt8]
+  let shortcut: Shortcut
+
+  /// How the values of most columns can be read without a look at the whole type.
+  enum Shortcut {
+    case none
+    /// An atom of any value.
+    case string, integer, boolean, uuid
+    /// A map of strings to strings, any number of any.
+    case stringMap
+  }
 
   package static let uuidIndex = -1
   package static let versionIndex = -2
@@ -30,6 +45,26 @@ package final class ColumnSchema: Sendable {
     self.index = index
     self.defaultDatum = type.defaultDatum
     self.hasReferences = type.key.reference != nil || type.value?.reference != nil
+    self.isMap = type.isMap
+    self.hasConstraints = type.key.isLimiting || type.value?.isLimiting == true
+    self.memberName = jsonMemberName(name)
+    self.shortcut = Self.shortcut(type)
+  }
+
+  private static func shortcut(_ type: ColumnType) -> Shortcut {
+    // References are checked when the transaction commits.
+    if type.key.type == .uuid, type.value == nil, !type.key.isLimiting { return .uuid }
+    guard type.key.constraint == .none else { return .none }
+    if let value = type.value {
+      let isPlain = type.key.type == .string && value == BaseType(.string) && type.min == 0 && type.max == ColumnType.unlimited
+      return isPlain ? .stringMap : .none
+    }
+    switch type.key.type {
+    case .string: return .string
+    case .integer: return .integer
+    case .boolean: return .boolean
+    case .real, .uuid: return .none
+    }
   }
 
   /// `_uuid`, the row's name.
@@ -61,6 +96,14 @@ package final class TableSchema: Sendable {
   /// The columns that hold strong and weak references.
   package let strongColumns: [ColumnSchema]
   package let weakColumns: [ColumnSchema]
+  /// `_uuid`, `_version` and `columns`.
+  package let allColumns: [ColumnSchema]
+  /// The columns that refuse some values of their types.
+  package let constrainedColumns: [ColumnSchema]
+  /// The stored columns of sets and maps that may not grow without end.
+  package let limitedColumns: [ColumnSchema]
+  /// The name as it begins a member of a JSON object: in quotes, with the colon.
+  package let memberName: [UInt8]
   private let columnNames: NameTable
 
   package static let rowsUnlimited = Int(UInt32.max)
@@ -79,14 +122,16 @@ package final class TableSchema: Sendable {
     defaults = columns.map(\.defaultDatum)
     strongColumns = columns.filter { $0.type.key.reference?.isStrong == true || $0.type.value?.reference?.isStrong == true }
     weakColumns = columns.filter { $0.type.key.reference?.isStrong == false || $0.type.value?.reference?.isStrong == false }
-    columnNames = NameTable(columns.map(\.name))
+    allColumns = [.uuid, .version] + columns
+    constrainedColumns = columns.filter(\.hasConstraints)
+    limitedColumns = columns.filter { $0.isPersistent && $0.type.max > 1 && $0.type.max != ColumnType.unlimited }
+    memberName = jsonMemberName(name)
+    columnNames = NameTable(allColumns.map(\.name))
   }
 
   /// The column of a name, `_uuid` and `_version` included.
   package func column(named name: UnsafeBufferPointer<UInt8>) -> ColumnSchema? {
-    if let position = columnNames.position(of: name) { return columns[position] }
-    if name.elementsEqual("_uuid".utf8) { return .uuid }
-    if name.elementsEqual("_version".utf8) { return .version }
+    if let position = columnNames.position(of: name) { return allColumns[position] }
     return nil
   }
 
@@ -98,6 +143,14 @@ package final class TableSchema: Sendable {
   package func column(_ name: JSONValue) -> ColumnSchema? {
     name.utf8.flatMap { column(named: $0) }
   }
+}
+
+/// A name as it begins a member of a JSON object.
+private func jsonMemberName(_ name: String) -> [UInt8] {
+  var writer = ByteWriter(capacity: name.utf8.count + 3)
+  writer.appendQuoted(name)
+  writer.append(":")
+  return writer.bytes
 }
 
 /// A whole schema.

@@ -23,6 +23,46 @@ extension Datum {
     }
   }
 
+  /// Reads `<value>` for a column, as `init(json:type:symbols:)` does, and most values without a look at the whole type.
+  package init(json: JSONValue, column: ColumnSchema, symbols: SymbolTable?) throws(OVSDBError) {
+    switch column.shortcut {
+    case .string:
+      if let bytes = json.utf8, let string = String(utf8: bytes) {
+        self = .string(Text(string))
+        return
+      }
+    case .integer:
+      if let value = json.integer {
+        self = .integer(value)
+        return
+      }
+    case .boolean:
+      if let value = json.boolean {
+        self = .boolean(value)
+        return
+      }
+    case .uuid:
+      if let uuid = Self.plainUUID(json) {
+        self = .uuid(uuid)
+        return
+      }
+    case .stringMap:
+      if json.count == 2, let pairs = Self.tagged(json, "map"), pairs.kind == .array {
+        self = try Self.stringMap(pairs)
+        return
+      }
+    case .none: break
+    }
+    try self.init(json: json, type: column.type, symbols: symbols)
+  }
+
+  /// The UUID in `["uuid",STRING]`, nil for anything else.
+  private static func plainUUID(_ json: JSONValue) -> UUID? {
+    var elements = json.elements.makeIterator()
+    guard json.count == 2, let tag = elements.next(), tag.isString("uuid"), let name = elements.next()?.utf8 else { return nil }
+    return UUID(utf8: name)
+  }
+
   /// The array in `[tag, array]`, nil when `json` begins otherwise.
   private static func tagged(_ json: JSONValue, _ tag: StaticString) -> JSONValue? {
     var elements = json.elements.makeIterator()
@@ -103,9 +143,41 @@ extension Datum {
       keys.append(keyText)
       values.append(valueText)
     }
-    if keys.isStrictlyAscending { return Datum(sorted: AtomMap(keys: .strings(keys), values: .strings(values))) }
-    return try sorted(.strings(keys), .strings(values))
+    return try stringMap(keys, values)
   }
+
+  private static func stringMap(_ pairs: JSONValue) throws(OVSDBError) -> Datum {
+    var keys: [Text] = []
+    var values: [Text] = []
+    keys.reserveCapacity(pairs.count)
+    values.reserveCapacity(pairs.count)
+    for pair in pairs.elements {
+      let (key, value) = try parts(of: pair)
+      keys.append(try Text(json: key))
+      values.append(try Text(json: value))
+    }
+    return try stringMap(keys, values)
+  }
+
+  /// Puts pairs in order: a few where they are, by insertion.
+  private static func stringMap(_ keys: consuming [Text], _ values: consuming [Text]) throws(OVSDBError) -> Datum {
+    guard keys.count <= insertionMax || keys.isStrictlyAscending else { return try sorted(.strings(keys), .strings(values)) }
+    var next = 1
+    while next < keys.count {
+      var position = next
+      while position > 0, keys[position] < keys[position - 1] {
+        keys.swapAt(position, position - 1)
+        values.swapAt(position, position - 1)
+        position -= 1
+      }
+      if position > 0, keys[position] == keys[position - 1] { throw OVSDBError(.ovsdbError, "map contains duplicate key") }
+      next += 1
+    }
+    return Datum(sorted: AtomMap(keys: .strings(keys), values: .strings(values)))
+  }
+
+  /// Pairs of a map up to which insertion is quicker than sorting.
+  private static var insertionMax: Int { 12 }
 
   private static func parts(of pair: JSONValue) throws(OVSDBError) -> (JSONValue, JSONValue) {
     var parts = pair.elements.makeIterator()
@@ -131,9 +203,14 @@ extension Datum {
   }
 
   /// Appends the normal form: sets and maps sorted, a set of one as its element.
-  package func write(to writer: inout ByteWriter, type: ColumnType) {
+  package func write(to writer: inout ByteWriter, type: ColumnType) { write(to: &writer, isMap: type.isMap) }
+
+  /// Appends the normal form.
+  ///
+  /// - Parameter isMap: Whether the column's type is that of a map.
+  package func write(to writer: inout ByteWriter, isMap: Bool) {
     switch self {
-    case .empty: writer.append(type.isMap ? "[\"map\",[]]" : "[\"set\",[]]")
+    case .empty: writer.append(isMap ? "[\"map\",[]]" : "[\"set\",[]]")
     case .integer(let value): writer.appendInteger(value)
     case .real(let value): writer.appendReal(value)
     case .boolean(let value): writer.append(value ? "true" : "false")
@@ -145,6 +222,10 @@ extension Datum {
       writer.append("]]")
     case .map(let pairs):
       writer.append("[\"map\",[")
+      if case .strings(let keys) = pairs.keys, case .strings(let values) = pairs.values {
+        Self.writePairs(keys, values, to: &writer)
+        return
+      }
       for position in 0..<pairs.count {
         writer.append(position == 0 ? "[" : ",[")
         pairs.keys[position].write(to: &writer)
@@ -154,6 +235,22 @@ extension Datum {
       }
       writer.append("]]")
     }
+  }
+
+  /// Appends the pairs of a map of strings, the most frequent kind, and its end.
+  private static func writePairs(_ keys: [Text], _ values: [Text], to writer: inout ByteWriter) {
+    keys.withUnsafeBufferPointer { keys in
+      values.withUnsafeBufferPointer { values in
+        for position in keys.indices {
+          writer.append(position == 0 ? "[" : ",[")
+          keys[position].withBytes { writer.appendQuoted(utf8: $0) }
+          writer.append(",")
+          values[position].withBytes { writer.appendQuoted(utf8: $0) }
+          writer.append("]")
+        }
+      }
+    }
+    writer.append("]]")
   }
 }
 

@@ -21,6 +21,11 @@ package final class SymbolTable {
     self.makeUUID = makeUUID
   }
 
+  /// Forgets all names.
+  package func removeAll() {
+    if !symbols.isEmpty { symbols = [:] }
+  }
+
   /// The UUID a name stands for.
   package func uuid(of name: Text) -> UUID {
     if let symbol = symbols[name] { return symbol.uuid }

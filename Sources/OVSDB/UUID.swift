@@ -39,25 +39,20 @@ import JSON
       low: generator.next() & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000)
   }
 
+  /// Bytes of the text form.
+  private static var textCount: Int { 36 }
+
   /// Reads the 36-character form, hexadecimal digits in either case; nil for anything else.
   package init?(utf8 text: UnsafeBufferPointer<UInt8>) {
-    guard text.count == 36 else { return nil }
-    var words: (UInt64, UInt64) = (0, 0)
-    var digits = 0
-    var bad: UInt8 = 0
-    for offset in 0..<36 {
-      let byte = text[offset]
-      if offset == 8 || offset == 13 || offset == 18 || offset == 23 {
-        bad |= byte ^ UInt8(ascii: "-")
-        continue
-      }
-      let digit = hexDigitValues[Int(byte)]
-      bad |= digit & 0xf0
-      if digits < 16 { words.0 = words.0 << 4 | UInt64(digit & 15) } else { words.1 = words.1 << 4 | UInt64(digit & 15) }
-      digits += 1
-    }
-    guard bad == 0 else { return nil }
-    self.init(high: words.0, low: words.1)
+    guard text.count == Self.textCount, text[8] == Self.dash, text[13] == Self.dash, text[18] == Self.dash, text[23] == Self.dash
+    else { return nil }
+    let raw = UnsafeRawBufferPointer(text)
+    func half(_ offset: Int) -> UInt64 { UInt64(raw.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+    func eight(_ offset: Int) -> UInt64 { raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+    guard let a = HexDigits.number(of: eight(0)), let b = HexDigits.number(of: half(9) | half(14) << 32),
+      let c = HexDigits.number(of: half(19) | half(24) << 32), let d = HexDigits.number(of: eight(28))
+    else { return nil }
+    self.init(high: UInt64(a) << 32 | UInt64(b), low: UInt64(c) << 32 | UInt64(d))
   }
 
   package init?(_ text: String) {
@@ -68,41 +63,33 @@ import JSON
 
   /// Appends the 36 characters, lower case, without quotes.
   package func write(to writer: inout ByteWriter) {
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { text in
-      fill(text)
-      writer.append(UnsafeRawBufferPointer(text))
-    }
+    writer.append(count: Self.textCount) { fill($0) }
   }
 
   package var description: String {
-    String(unsafeUninitializedCapacity: 36) { text in
-      fill(text)
-      return 36
+    String(unsafeUninitializedCapacity: Self.textCount) { text in
+      guard let base = text.baseAddress else { return 0 }
+      fill(UnsafeMutableRawPointer(base))
+      return Self.textCount
     }
   }
 
-  private func fill(_ text: UnsafeMutableBufferPointer<UInt8>) {
-    var offset = 0
-    for nibble in 0..<32 {
-      if nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20 {
-        text[offset] = UInt8(ascii: "-")
-        offset += 1
-      }
-      let word = nibble < 16 ? high : low
-      text[offset] = hexDigits[Int(word >> UInt64(60 - 4 * (nibble & 15)) & 15)]
-      offset += 1
-    }
+  /// Writes the 36 characters.
+  @inline(__always)
+  private func fill(_ text: UnsafeMutableRawPointer) {
+    let b = HexDigits.text(of: UInt32(truncatingIfNeeded: high))
+    let c = HexDigits.text(of: UInt32(truncatingIfNeeded: low >> 32))
+    text.storeBytes(of: HexDigits.text(of: UInt32(truncatingIfNeeded: high >> 32)), as: UInt64.self)
+    text.storeBytes(of: Self.dash, toByteOffset: 8, as: UInt8.self)
+    text.storeBytes(of: UInt32(truncatingIfNeeded: b), toByteOffset: 9, as: UInt32.self)
+    text.storeBytes(of: Self.dash, toByteOffset: 13, as: UInt8.self)
+    text.storeBytes(of: UInt32(truncatingIfNeeded: b >> 32), toByteOffset: 14, as: UInt32.self)
+    text.storeBytes(of: Self.dash, toByteOffset: 18, as: UInt8.self)
+    text.storeBytes(of: UInt32(truncatingIfNeeded: c), toByteOffset: 19, as: UInt32.self)
+    text.storeBytes(of: Self.dash, toByteOffset: 23, as: UInt8.self)
+    text.storeBytes(of: UInt32(truncatingIfNeeded: c >> 32), toByteOffset: 24, as: UInt32.self)
+    text.storeBytes(of: HexDigits.text(of: UInt32(truncatingIfNeeded: low)), toByteOffset: 28, as: UInt64.self)
   }
-}
 
-private let hexDigits = [UInt8]("0123456789abcdef".utf8)
-
-/// The value of each hexadecimal digit, 0xf0 for every other byte.
-private let hexDigitValues: [UInt8] = (0..<256).map { byte in
-  switch UInt8(byte) {
-  case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt8(byte) - UInt8(ascii: "0")
-  case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt8(byte) - UInt8(ascii: "a") + 10
-  case UInt8(ascii: "A")...UInt8(ascii: "F"): UInt8(byte) - UInt8(ascii: "A") + 10
-  default: 0xf0
-  }
+  private static var dash: UInt8 { UInt8(ascii: "-") }
 }

@@ -151,7 +151,7 @@ struct DatabaseColumn {
       let datum = Datum(sorted: pairs)
       if row[column] != datum {
         var writer = ByteWriter()
-        datum.write(to: &writer, type: column.type)
+        datum.write(to: &writer, isMap: column.isMap)
         members.append("\"status\":\(writer.string)")
       }
     }

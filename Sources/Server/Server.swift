@@ -5,6 +5,7 @@
 
 import DequeModule
 import Engine
+import Glibc
 import JSON
 import JSONRPC
 import Logging
@@ -25,7 +26,8 @@ package final class Server {
   /// What befalls databases.
   let databaseLog = Logger(label: "ovsdb_server")
   private(set) var databases: [String: ServedDatabase] = [:]
-  private var databasesByName: [Text: ServedDatabase] = [:]
+  /// The same databases by the bytes of their names, as requests have them. Usually there are two or three.
+  private var databasesByBytes: [(name: [UInt8], database: ServedDatabase)] = []
   private(set) var sessions: [ObjectIdentifier: Session] = [:]
   var locks = Locks()
   /// Whether any table's changes go to the log (TableLog.swift).
@@ -99,19 +101,29 @@ package final class Server {
   // MARK: - Databases
 
   func database(named name: UnsafeBufferPointer<UInt8>) -> ServedDatabase? {
-    // Usually there are two or three; comparing bytes is quicker than making a string to look one up.
-    for (key, database) in databasesByName where key.withBytes({ $0.elementsEqual(name) }) { return database }
+    for position in databasesByBytes.indices where databasesByBytes[position].name.count == name.count {
+      let isNamed = databasesByBytes[position].name.withUnsafeBytes { known in
+        guard let known = known.baseAddress, let name = name.baseAddress else { return true }
+        return memcmp(known, name, databasesByBytes[position].name.count) == 0
+      }
+      if isNamed { return databasesByBytes[position].database }
+    }
     return nil
   }
 
   func add(_ database: ServedDatabase) {
+    forgetBytes(of: database.name)
     databases[database.name] = database
-    databasesByName[Text(database.name)] = database
+    databasesByBytes.append((Array(database.name.utf8), database))
   }
 
   func removeDatabase(named name: String) -> ServedDatabase? {
-    databasesByName[Text(name)] = nil
+    forgetBytes(of: name)
     return databases.removeValue(forKey: name)
+  }
+
+  private func forgetBytes(of name: String) {
+    databasesByBytes.removeAll { $0.name.elementsEqual(name.utf8) }
   }
 
   // MARK: - Sessions

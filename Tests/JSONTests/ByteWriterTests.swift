@@ -21,6 +21,39 @@ private func written(_ body: (inout ByteWriter) -> Void) -> String {
     #expect(written { $0.appendInteger(value) } == String(value))
   }
 
+  /// Words and their rest are looked at in different ways.
+  @Test(arguments: 0..<40) func eachByteOfAStringOfAnyLengthIsWrittenOrEscaped(_ count: Int) {
+    let plain = (0..<count).map { UInt8(ascii: "a") + UInt8($0 % 26) }
+    func expected(_ bytes: [UInt8]) -> [UInt8] {
+      bytes.flatMap { byte -> [UInt8] in
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): [UInt8(ascii: "\\"), byte]
+        case 0x08: Array("\\b".utf8)
+        case 0x09: Array("\\t".utf8)
+        case 0x0a: Array("\\n".utf8)
+        case 0x0c: Array("\\f".utf8)
+        case 0x0d: Array("\\r".utf8)
+        case ..<0x20: Array((byte < 16 ? "\\u000" : "\\u00").utf8) + Array(String(byte, radix: 16).utf8)
+        default: [byte]
+        }
+      }
+    }
+    func check(_ bytes: [UInt8]) {
+      var writer = ByteWriter()
+      bytes.withUnsafeBufferPointer { writer.appendQuoted(utf8: $0) }
+      let quote = UInt8(ascii: "\"")
+      #expect(writer.bytes == [quote] + expected(bytes) + [quote])
+    }
+    check(plain)
+    for place in 0..<count {
+      for byte in UInt8.min...UInt8.max {
+        var bytes = plain
+        bytes[place] = byte
+        check(bytes)
+      }
+    }
+  }
+
   @Test func realsAreWrittenAsTheCLibraryDoes() {
     var random = SeededRandom(seed: 99)
     var values: [Double] = [

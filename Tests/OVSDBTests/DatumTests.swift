@@ -45,6 +45,32 @@ import Testing
     }
   }
 
+  /// Most values are read for their column without a look at the whole type: they are the same, and so are the errors.
+  @Test(arguments: 0..<100 as Range<UInt64>)
+  func whatIsReadForAColumnIsWhatItsTypeReads(_ seed: UInt64) throws {
+    var generator = SeededRandom(seed: seed)
+    for _ in 0..<40 {
+      var type = randomType(&generator)
+      if Bool.random(using: &generator) { type = ColumnType(key: BaseType(.string), value: BaseType(.string), min: 0, max: ColumnType.unlimited) }
+      let column = ColumnSchema(name: "c", type: type, isMutable: true, isPersistent: true, index: 0)
+      var text = Array(randomDatum(randomTypeLike(type, &generator), &generator).json(type).utf8)
+      if Bool.random(using: &generator), !text.isEmpty {
+        text[Int.random(in: 0..<text.count, using: &generator)] = Array("[],\"0a".utf8).randomElement(using: &generator) ?? 0
+      }
+      guard let document = try? JSONDocument.parse(String(decoding: text, as: UTF8.self)) else { continue }
+      document.withRoot { json in
+        let byType = Result { () throws(OVSDBError) in try Datum(json: json, type: type, symbols: nil) }
+        let byColumn = Result { () throws(OVSDBError) in try Datum(json: json, column: column, symbols: nil) }
+        #expect(byType == byColumn, "\(type.english) \(String(decoding: text, as: UTF8.self))")
+      }
+    }
+  }
+
+  /// The type itself, or another one whose values do not fit.
+  private func randomTypeLike(_ type: ColumnType, _ generator: inout SeededRandom) -> ColumnType {
+    Int.random(in: 0..<3, using: &generator) == 0 ? randomType(&generator) : type
+  }
+
   /// ovsdb-server(7), update2: a difference makes the new value of the old one, and has nothing in it for equal ones.
   @Test(arguments: 0..<300 as Range<UInt64>)
   func applyingADifferenceGivesTheNewValue(_ seed: UInt64) throws {
