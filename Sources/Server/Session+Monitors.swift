@@ -33,9 +33,9 @@ extension Session {
     if database.isBackup, server.replication.isMutual(monitorID) {
       throw OVSDBError(.notAllowed, "\(database.name): this server follows the one that asks")
     }
-    let since = format == .update3 ? try sinceID(params) : nil
     let specification = try MonitorSpecification(
       json: requests, schema: database.database.schema, allowsCondition: format != .update)
+    let since = format == .update3 ? try sinceID(params) : nil
 
     try kept.add(
       .monitors, key, size: key.utf8.count + requests.detachedSize, count: monitors.count, limits: server.limits)

@@ -108,6 +108,16 @@ struct GeneratedSchema: Sendable {
 
   func table(_ name: String) -> GeneratedTable? { tables.first { $0.name == name } }
 
+  /// Whether a column holds pairs of a strong and a weak reference.
+  var hasWeakPairs: Bool {
+    tables.contains { table in
+      table.columns.contains { column in
+        guard let value = column.value, column.key.refTable != nil, value.refTable != nil else { return false }
+        return column.key.isWeak != value.isWeak
+      }
+    }
+  }
+
   var json: WireJSON {
     ["name": .string(name), "version": "1.2.3", "cksum": "1 2", "tables": .object(tables.map { .init($0.name, $0.json) })]
   }

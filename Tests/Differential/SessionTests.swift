@@ -53,7 +53,7 @@ struct SessionTests {
       ("monitor_cond", ["D", 2, ["t": ["where": [["_uuid", "==", ["named-uuid", "a"]]]]]]),
       ("monitor_cond", ["D", 2, ["t": ["where": [["s", "<", "x"]]]]]),
       ("monitor_cond_since", ["D", 3, [:]]), ("monitor_cond_since", ["D", 3, [:], 1]), ("monitor_cond_since", ["D", 3, [:], "x"]),
-      ("monitor_cond_since", ["D", 3, [:], zero, 1]), ("monitor_cond_since", ["D", 1, [:], zero]),
+      ("monitor_cond_since", ["D", 3, ["zz": [:]], 1]), ("monitor_cond_since", ["D", 3, [:], zero, 1]), ("monitor_cond_since", ["D", 1, [:], zero]),
       ("monitor_cond", ["D", 2, ["t": ["where": [["n", "==", 1]]]]]),
       ("monitor_cond_change", []), ("monitor_cond_change", [2, 2]), ("monitor_cond_change", [9, 9, [:]]),
       ("monitor_cond_change", [2, 1, [:]]), ("monitor_cond_change", [2, 2, 7]), ("monitor_cond_change", [2, 2, ["zz": []]]),
