@@ -103,7 +103,10 @@ let tests: [Target] = [
 let fuzzing: [Target] = [
   .target(
     name: "FuzzTargets",
-    dependencies: ["JSON", "OVSDB", "Engine", "Journal", "Monitoring", "JSONRPC", "Control", nioCore, nioEmbedded],
+    dependencies: [
+      "JSON", "OVSDB", "Engine", "Journal", "Monitoring", "Streams", "JSONRPC", "Control", "Client", "Server", "ClientTool",
+      "DatabaseTool", "Daemon", nioCore, nioEmbedded,
+    ],
     path: "Fuzz/Targets", swiftSettings: settings),
   .target(
     name: "StatefulFuzz",

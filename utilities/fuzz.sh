@@ -17,22 +17,31 @@ targets=("$@")
 [ ${#targets[@]} = 0 ] && for corpus in Fuzz/Corpora/*/; do targets+=("$(basename "$corpus")"); done
 
 export OVSDB_FUZZ=1
-swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --product ovsdb-fuzz 2>&1 |
-  { grep -v 'Cannot export local symbol' || true; }
-program=$(swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --show-bin-path)/ovsdb-fuzz
+build=(swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --product ovsdb-fuzz)
+"${build[@]}" 2>&1 | { grep -v 'Cannot export local symbol' || true; }
+program=$("${build[@]}" --show-bin-path)/ovsdb-fuzz
 
 mkdir -p Fuzz/Findings
 status=0
+total=0
 for target in "${targets[@]}"; do
   grown=.build/fuzz-corpora/$target
   mkdir -p "$grown"
   log=.build/fuzz-corpora/$target.log
-  # An input that takes ten seconds counts as a hang, one that takes two gigabytes as growth without bound.
+  # An input that takes ten seconds counts as a hang, one that takes two gigabytes as growth without bound. What the code under test says
+  # while it runs goes nowhere; an input that ends it is run again to hear its last words.
   OVSDB_FUZZ_TARGET=$target "$program" -max_total_time=$((seconds / ${#targets[@]} + 1)) -max_len=16384 -timeout=10 \
-    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="Fuzz/Findings/$target-" "$grown" "Fuzz/Corpora/$target" \
-    >"$log" 2>&1 || { status=1; tail -40 "$log"; }
-  echo "$target: $(sed -n 's/stat::number_of_executed_units: *//p' "$log") executions," \
-    "$(find "$grown" -type f | wc -l) inputs that reach something new, log in $log"
+    -rss_limit_mb=2048 -close_fd_mask=3 -print_final_stats=1 -artifact_prefix="Fuzz/Findings/$target-" "$grown" \
+    "Fuzz/Corpora/$target" >"$log" 2>&1 || {
+    status=1
+    tail -40 "$log"
+    finding=$(sed -n "s/.*Test unit written to //p" "$log" | tail -1)
+    [ -z "$finding" ] || OVSDB_FUZZ_TARGET=$target timeout 60 "$program" "$finding" 2>&1 | head -40
+  }
+  executions=$(sed -n 's/stat::number_of_executed_units: *//p' "$log")
+  total=$((total + ${executions:-0}))
+  echo "$target: ${executions:-no} executions, $(find "$grown" -type f | wc -l) inputs that reach something new, log in $log"
 done
+echo "$total executions of ${#targets[@]} targets"
 rmdir Fuzz/Findings 2>/dev/null || true
 exit $status

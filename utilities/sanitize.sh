@@ -1,23 +1,74 @@
 #!/usr/bin/env bash
-# Runs test suites under a sanitizer.
+# Builds everything with a sanitizer and runs the test suite. The programs that the tests start are instrumented as well, and a report of
+# any of them, or of the tests themselves, fails the script.
 #
 #   utilities/sanitize.sh thread|address [what swift test takes]
 #
-# Without further arguments: the suites that fit. Whole programs of others (Interop, Differential) are not instrumented and are left out.
+# `thread` is ThreadSanitizer. `address` is AddressSanitizer with LeakSanitizer and, for what is written in C, UndefinedBehaviorSanitizer;
+# Swift checks arithmetic, bounds and casts by itself in every build. With arguments, such as `--filter ServerTests`, only these tests run,
+# and nothing is left out. Reports stay in .build/KIND/reports.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 kind=${1:-}
 case $kind in
-  thread | address) shift ;;
+  thread) flags=(--sanitize=thread) ;;
+  address) flags=(--sanitize=address --sanitize=undefined) ;;
   *) echo "usage: $0 thread|address [what swift test takes]" >&2; exit 2 ;;
 esac
+shift
 need_swift
 need_packages libjansson-dev pkg-config
 cd "$top"
-suites='JSONTests|OVSDBTests|EngineTests|MonitoringTests|ScenarioTests|JSONRPCTests|StreamsTests|JournalTests|ControlTests|ClientTests|FuzzTests'
-[ $# -gt 0 ] || set -- --filter "$suites"
-# A report fails the test program, at its end; jansson and the runtime keep what they allocate once.
-export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=0 exitcode=66}"
-export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=0}"
-exec swift test --scratch-path ".build/$kind" --sanitize="$kind" "$@"
+scratch=.build/$kind
+
+# Tests that cannot hold under a sanitizer, each with its reason.
+left_out=(
+  # Figures of memory: a sanitizer keeps freed memory and shadows what is used.
+  ControlSocketTests/aMessageWithoutEndIsCutOff
+  ControlSocketTests/aClientThatDoesNotReadCostsLittle
+  HostileConnectionTests/connectionsThatComeAndGoLeaveNothing
+  HostileSourceTests/aSourceThatTalksWithoutEndLeavesTimeForClients
+)
+
+reports=$top/$scratch/reports
+rm -rf "$reports"
+mkdir -p "$reports"
+# Programs of the tests may run as other users.
+chmod 1777 "$reports"
+case $kind in
+  thread)
+    export TSAN_OPTIONS="log_path=$reports/thread halt_on_error=0 exitcode=66 suppressions=$top/utilities/sanitize/thread.txt"
+    # See there.
+    "$(dirname "$(command -v swift)")/clang" -O1 -shared -fPIC -o "$scratch/mutex.so" utilities/sanitize/mutex.c
+    preloaded=$top/$scratch/mutex.so
+    ;;
+  address)
+    export ASAN_OPTIONS="log_path=$reports/address detect_leaks=1"
+    export LSAN_OPTIONS="suppressions=$top/utilities/sanitize/leak.txt print_suppressions=0"
+    export UBSAN_OPTIONS="log_path=$reports/undefined print_stacktrace=1"
+    preloaded=
+    ;;
+esac
+
+swift build --build-tests --scratch-path "$scratch" "${flags[@]}"
+status=0
+run() { env ${preloaded:+LD_PRELOAD="$preloaded"} swift test --skip-build --scratch-path "$scratch" "${flags[@]}" "$@" || status=1; }
+if [ $# -gt 0 ]; then
+  run "$@"
+else
+  skips=()
+  for test in "${left_out[@]}"; do skips+=(--skip "$test"); done
+  # As in run-tests.sh.
+  run --filter ControlTests "${skips[@]}"
+  run --skip ControlTests "${skips[@]}"
+fi
+
+shopt -s nullglob
+found=("$reports"/*)
+if [ ${#found[@]} -gt 0 ]; then
+  echo "${#found[@]} processes were reported by the sanitizer, in $reports:" >&2
+  grep -hE '^(WARNING|SUMMARY|==[0-9]+==ERROR)|runtime error' "${found[@]}" | sed 's/ (pid=[0-9]*)//; s/^==[0-9]*==//' | sort | uniq -c >&2
+  status=1
+fi
+exit $status

@@ -22,7 +22,8 @@ package struct FuzzTarget: Sendable {
   package static let inputBytesMax = 1 << 16
 
   package static let all: [FuzzTarget] = [
-    .json, .document, .framing, .schema, .transaction, .monitor, .log, .records, .control,
+    .json, .document, .framing, .schema, .transaction, .monitor, .log, .records, .control, .session, .source, .authorization, .reply,
+    .cluster, .configuration, .names, .certificate, .text,
   ]
 }
 

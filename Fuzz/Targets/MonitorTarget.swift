@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Monitors of strangers: what they ask for, and what they are told while the database and their conditions change.
+// Monitors of strangers: what they ask for, and what they are told while the database and their conditions change, also piece by piece.
 
 import Engine
 import JSON
@@ -22,7 +22,7 @@ extension FuzzTarget {
     guard let specification = try? MonitorSpecification(json: requests, schema: database.schema, allowsCondition: true) else {
       return
     }
-    let watched = Watched(database: database, specification: specification)
+    let watched = Watched(database: database, specification: specification, pieceBytes: 1 + Int(bytes.last ?? 0))
     while let text = try? stream.next() { try watched.take(text) }
     try watched.end()
   }
@@ -36,10 +36,15 @@ private final class Watched: MonitorClient {
   private var copies: [MonitorCopy] = []
   private var fault: String?
   var acceptsUpdates = true
+  /// Bytes after which a piece ends.
+  private let pieceBytes: Int
 
-  init(database: Database, specification: MonitorSpecification) {
+  init(database: Database, specification: MonitorSpecification, pieceBytes: Int) {
     self.database = database
+    self.pieceBytes = pieceBytes
     hub = MonitorHub(schema: database.schema)
+    // Of three rows that a client is owed the sum becomes a snapshot.
+    hub.backlogRowsMax = 2
     for (number, format) in [UpdateFormat.update, .update2, .update3].enumerated() {
       subscriptions.append(hub.subscribe(specification, id: "\(number)", format: format, client: self))
       copies.append(MonitorCopy())
@@ -72,7 +77,7 @@ private final class Watched: MonitorClient {
     } else if text[0]?.kind == .string {
       var writer = ByteWriter()
       let outcome = database.transact(params: text, context: TransactionContext(), into: &writer)
-      if case .committed(let commit?, _) = outcome { hub.publish(commit) }
+      if case .committed(let commit?, _) = outcome { hub.publish(commit, snapshot: { database.snapshot }) }
     } else {
       acceptsUpdates.toggle()
       if acceptsUpdates { drain() }
@@ -96,12 +101,34 @@ private final class Watched: MonitorClient {
     }
   }
 
+  /// Sends what is owed, in pieces.
   private func drain() {
-    for subscription in subscriptions { hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID) }
+    for (number, subscription) in subscriptions.enumerated() {
+      guard let owed = hub.takeOwed(subscription, current: database.snapshot) else { continue }
+      var changes = owed.changes
+      var writer = ByteWriter()
+      while changes.writePiece(until: writer.count + pieceBytes, to: &writer) {}
+      if !changes.isEmpty { apply(writer.string, to: number) }
+    }
+  }
+
+  /// Initial contents are the same in pieces and at once.
+  private func checkContents() throws {
+    let specification = subscriptions[0].group.specification
+    let snapshot = database.snapshot
+    for format in [UpdateFormat.update, .update2] {
+      var whole = ByteWriter()
+      var pieces = ByteWriter()
+      specification.writeInitialContents(of: snapshot, format: format, to: &whole)
+      var cursor = ContentsCursor(format: format)
+      while specification.writePiece(of: snapshot, from: &cursor, until: pieces.count + pieceBytes, to: &pieces) {}
+      try require(whole.string == pieces.string, "at once \(whole.string), in pieces \(pieces.string)")
+    }
   }
 
   private func check() throws {
     if let fault { throw FuzzFault(fault) }
+    try checkContents()
     guard acceptsUpdates, isComplete else { return }
     for (copy, subscription) in zip(copies, subscriptions) {
       for table in subscription.group.specification.tables {

@@ -39,6 +39,7 @@ extension FuzzTarget {
       try require(isArray, "the answer is \(writer.string)")
     }
     try check(database)
+    try checkPieces(params, database, whole: writer.string)
     guard case .committed(let commit?, _) = outcome else {
       return try require(database.lines() == before, "rows changed without a commit: \(params.text())")
     }
@@ -55,6 +56,26 @@ extension FuzzTarget {
       TransactionRecord.write(commit, dateMilliseconds: 0, usesDifferences: records.count % 2 == 0, into: &record),
       "a commit that changed something made no record")
     records.append(record.bytes)
+  }
+
+  /// Selects whose rows are left to be written later give the same text in the end.
+  private static func checkPieces(_ params: JSONValue, _ database: Database, whole: String) throws {
+    let isReading = params.count > 1 && params.elements.dropFirst().allSatisfy { $0.member("op")?.isString("select") == true }
+    guard isReading else { return }
+    var result = ByteWriter()
+    _ = database.transact(params: params, context: TransactionContext(deferredRowsMin: 1), into: &result)
+    var pieces = ByteWriter()
+    result.withBytes { bytes in
+      var start = 0
+      for rows in database.takeDeferred() {
+        pieces.append(UnsafeRawBufferPointer(rebasing: bytes[start..<rows.offset]))
+        start = rows.offset
+        var next = 0
+        while next < rows.rows.count { next = rows.write(from: next, until: pieces.count + 30, to: &pieces) }
+      }
+      pieces.append(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+    }
+    try require(pieces.string == whole, "at once \(whole), in pieces \(pieces.string)")
   }
 
   private static func check(_ database: Database) throws {

@@ -13,7 +13,7 @@
 /// Looks only at brackets, strings and commas: whether a row is JSON is found out by whoever parses it, and whether the skeleton is,
 /// by the connection. Where the rows themselves are not parted as they should be, the skeleton is spoiled, so that the connection
 /// reports a syntax error and ends.
-struct RowSplitter {
+package struct RowSplitter {
   /// Where in a message the next byte is, not counting what is nested in `depth`.
   private enum Place {
     case outside, message, results, result, rows
@@ -39,7 +39,7 @@ struct RowSplitter {
   private var followsComma = false
 
   /// - Parameter rowBytesMax: a longer row spoils the message.
-  init(rowBytesMax: Int) { self.rowBytesMax = rowBytesMax }
+  package init(rowBytesMax: Int) { self.rowBytesMax = rowBytesMax }
 
   private static let quote = UInt8(ascii: "\"")
   /// Longer than any name that matters.
@@ -50,7 +50,7 @@ struct RowSplitter {
   /// - Parameters:
   ///   - skeleton: gets what is no row. White space where the input was all rows: the connection sees that the peer lives.
   ///   - emit: called with each whole row and the place of its operation.
-  mutating func process(
+  package mutating func process(
     _ bytes: UnsafeRawBufferPointer, skeleton: inout [UInt8], emit: (Int, UnsafeRawBufferPointer) -> Void
   ) {
     /// Where the part begins that goes to the row or the skeleton, whichever is being read.

@@ -146,11 +146,7 @@ package final class SourceLink {
     }.assumeIsolated().whenComplete { [self] result in
       guard attempt == generation else { return }
       switch result {
-      case .success:
-        isConnected = true
-        Log.reconnect.info("\(method.name): connected")
-        owner?.linkConnected(self)
-        flushSoon()
+      case .success: connected()
       case .failure(let error):
         Log.reconnect.log(level: level, "\(method.name): connection attempt failed (\(error))")
         tryNext()
@@ -166,6 +162,21 @@ package final class SourceLink {
     connection.owner = self
     try channel.pipeline.syncOperations.addHandler(connection)
     self.connection = connection
+  }
+
+  private func connected() {
+    isConnected = true
+    Log.reconnect.info("\(method.name): connected")
+    owner?.linkConnected(self)
+    flushSoon()
+  }
+
+  /// Takes a channel in the place of one that it would have dialled: the source is in this process.
+  package func connect(through channel: any Channel) throws {
+    generation += 1
+    timer?.cancel()
+    try attach(channel, generation)
+    connected()
   }
 
   private func tryNext() {

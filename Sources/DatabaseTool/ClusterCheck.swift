@@ -24,20 +24,26 @@ struct ClusterCheck {
   ///
   /// - Returns: success, when nothing contradicts.
   @Sendable static func run(_ invocation: Invocation) throws(ToolError) -> Int32 {
+    try examine(invocation.arguments) { note in ProgressMeter.aside { Program.writeOutput("\(note)\n") } }
+    return EXIT_SUCCESS
+  }
+
+  /// - Parameter tell: gets what is found and is no error.
+  /// - Throws: what contradicts.
+  static func examine(_ paths: [String], tell: (String) -> Void) throws(ToolError) {
     var check = ClusterCheck()
-    for path in invocation.arguments { try check.addMember(path) }
-    for index in check.members.indices { try check.readLog(index) }
+    for path in paths { try check.addMember(path, tell) }
+    for index in check.members.indices { try check.readLog(index, tell) }
     try check.leaders()
     if check.members.allSatisfy(\.isEmpty) { throw ToolError("all logs are empty") }
     try check.matching()
     try check.completeness()
     try check.committed()
-    return EXIT_SUCCESS
   }
 
   // MARK: - Reading
 
-  private mutating func addMember(_ path: String) throws(ToolError) {
+  private mutating func addMember(_ path: String, _ tell: (String) -> Void) throws(ToolError) {
     var reader = try ClusterFile.open(path)
     let document = try ToolError.wrapping { () throws(LogError) in
       guard let record = try reader.next() else { throw LogError(.ovsdbError, "\(path): cannot identify file type") }
@@ -45,9 +51,9 @@ struct ClusterCheck {
     }
     defer { withExtendedLifetime(document) {} }
     let header = try ToolError.parsing { () throws(OVSDBError) in try ClusterHeader(json: document.root) }
+    if let snapshot = header.snapshot { try ClusterFile.checkRoom(behind: snapshot, path) }
     guard let member = ClusterMember(path: path, header: header) else {
-      Program.writeOutput("\(path) has not joined the cluster, omitting\n")
-      return
+      return tell("\(path) has not joined the cluster, omitting")
     }
     if let other = members.first(where: { $0.header.serverID == header.serverID }) {
       throw ToolError("Duplicate server ID \(ClusterFile.short(header.serverID)) in \(path) and \(other.path).")
@@ -67,15 +73,14 @@ struct ClusterCheck {
     }
   }
 
-  private mutating func readLog(_ index: Int) throws(ToolError) {
+  private mutating func readLog(_ index: Int, _ tell: (String) -> Void) throws(ToolError) {
     var member = members[index]
     let meter = ToolProgress.meter("check-cluster", path: member.path)
     defer { meter.finish() }
     try ClusterFile.forEachRecord(of: member.path, meter: meter) { (root, number) throws(ToolError) in
       if number == 0 { return }
       let record = try ToolError.parsing { () throws(OVSDBError) in try ClusterRecord(json: root) }
-      guard let note = try member.add(record, number: number, nameOf: name) else { return }
-      ProgressMeter.aside { Program.writeOutput("\(note)\n") }
+      if let note = try member.add(record, number: number, nameOf: name) { tell(note) }
     }
     members[index] = member
   }

@@ -123,6 +123,13 @@ extension ObjectParser {
 enum ClusterFile {
   static func isUUID(_ text: String) -> Bool { UUID(text) != nil }
 
+  /// Refuses a snapshot behind which there is no room for indexes: every log ends before it has that many entries.
+  static func checkRoom(behind snapshot: ClusterSnapshot, _ path: String) throws(ToolError) {
+    guard snapshot.index <= UInt64(Int64.max) else {
+      throw ToolError("\(path): the snapshot ends at index \(snapshot.index), which leaves no room for entries")
+    }
+  }
+
   /// The first four digits of an id, as it is told to people.
   static func short(_ id: String) -> String { String(id.prefix(4)) }
 

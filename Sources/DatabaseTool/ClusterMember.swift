@@ -47,16 +47,16 @@ struct ClusterMember {
   private var lastTerm: UInt64 { entries.last?.term ?? snapshotTerm }
   private let snapshotTerm: UInt64
 
-  var logEnd: UInt64 { logStart &+ UInt64(entries.count) }
+  var logEnd: UInt64 { logStart + UInt64(entries.count) }
 
-  /// Nil for a server that has not joined yet.
+  /// Nil for a server that has not joined yet. There must be room behind its snapshot (`ClusterFile.checkRoom`).
   init?(path: String, header: ClusterHeader) {
     guard let snapshot = header.snapshot else { return nil }
     var header = header
     header.snapshot = nil
     self.path = path
     self.header = header
-    logStart = snapshot.index &+ 1
+    logStart = snapshot.index + 1
     commitIndex = snapshot.index
     snapshotTerm = snapshot.term
     term = snapshot.term

@@ -19,13 +19,17 @@ import Journal
 import OVSDB
 
 enum StandaloneConversion {
+  /// - Parameter warn: gets what is left out of the output.
   /// - Throws: what is wrong with the input, or with the output, which must not exist; then there is no output.
-  static func run(from input: String, to output: String) throws(ToolError) {
+  static func run(
+    from input: String, to output: String,
+    warn: (String) -> Void = { Program.writeError("\(Program.name): warning: \($0)\n") }
+  ) throws(ToolError) {
     var plan = LogPlan()
     let meter = ToolProgress.meter("cluster-to-standalone: reading", path: input)
     defer { meter.finish() }
-    try forEachGoodRecord(of: input, meter, isTold: true) { (root, number) throws(ToolError) in
-      try plan.add(root, number: number, path: input)
+    try forEachGoodRecord(of: input, meter, warn: warn) { (root, number) throws(ToolError) in
+      try plan.add(root, number: number, path: input, warn: warn)
     }
     try plan.finish(path: input)
     meter.begin("cluster-to-standalone: writing", of: ToolProgress.byteCount(of: input))
@@ -40,7 +44,7 @@ enum StandaloneConversion {
 
   /// As `ClusterFile.forEachRecord`, up to the end that a crash may have left.
   fileprivate static func forEachGoodRecord(
-    of path: String, _ meter: ProgressMeter, isTold: Bool, _ body: (JSONValue, Int) throws(ToolError) -> Void
+    of path: String, _ meter: ProgressMeter, warn: (String) -> Void, _ body: (JSONValue, Int) throws(ToolError) -> Void
   ) throws(ToolError) {
     var reader = try ClusterFile.open(path)
     while true {
@@ -55,11 +59,7 @@ enum StandaloneConversion {
         case .bad(let error):
           if number == 0 || error.code != nil { throw error }
           if try reader.skipToGoodRecord() != nil { throw error }
-          if isTold {
-            Program.writeError(
-              "\(Program.name): warning: \(error); the log ends before this record, which a crash may have cut off\n")
-          }
-          return
+          return warn("\(error); the log ends before this record, which a crash may have cut off")
         }
       } catch {
         throw ToolError(error)
@@ -96,15 +96,14 @@ private struct LogPlan {
   private var isWhole: Bool { kept.isEmpty }
   private var leavesOut = false
 
-  mutating func add(_ root: JSONValue, number: Int, path: String) throws(ToolError) {
+  mutating func add(_ root: JSONValue, number: Int, path: String, warn: (String) -> Void) throws(ToolError) {
     if number == 0 { return try addHeader(root, path: path) }
     let record = try ToolError.parsing { () throws(OVSDBError) in try ClusterRecord(json: root) }
     guard case .entry(let entry) = record.content else { return }
     if entry.index <= snapshotIndex {
-      Program.writeError(
+      warn(
         """
-        \(Program.name): warning: \(path): record \(number) with index \(entry.index) is left out, because the snapshot up to index \
-        \(snapshotIndex) has it\n
+        \(path): record \(number) with index \(entry.index) is left out, because the snapshot up to index \(snapshotIndex) has it
         """)
       leavesOut = true
       return
@@ -139,8 +138,9 @@ private struct LogPlan {
     guard data[0]?.kind == .object, data[1]?.kind == .object || data[1]?.isNull == true else {
       throw ToolError("Invalid raft header data")
     }
+    try ClusterFile.checkRoom(behind: snapshot, path)
     snapshotIndex = snapshot.index
-    nextIndex = snapshot.index &+ 1
+    nextIndex = snapshot.index + 1
     items = [Item(index: snapshot.index, record: 0, hasSchema: true, hasData: data[1]?.kind == .object)]
   }
 
@@ -170,7 +170,7 @@ private struct StandaloneWriter: ~Copyable {
   mutating func copy(_ plan: LogPlan, of input: String, _ meter: ProgressMeter) throws(ToolError) {
     // Nil where no conversion comes any more, and records go straight into the file.
     var growing = plan.lastConversion.map { _ in GrowingDatabase(path: input) }
-    try StandaloneConversion.forEachGoodRecord(of: input, meter, isTold: false) { (root, number) throws(ToolError) in
+    try StandaloneConversion.forEachGoodRecord(of: input, meter, warn: { _ in }) { (root, number) throws(ToolError) in
       guard plan.contains(number), let data = root.member(number == 0 ? "prev_data" : "data"), data.kind == .array else { return }
       let (schema, transaction) = (data[0], data[1])
       if growing != nil {

@@ -151,7 +151,7 @@ final class Remote {
     lastError = text
   }
 
-  private func accept(_ channel: any Channel, name: String, user: UInt32? = nil) throws {
+  func accept(_ channel: any Channel, name: String, user: UInt32? = nil) throws {
     guard !isRemoved, server.admits(name) else { throw ChannelError.ioOnClosedChannel }
     let connection = RPCConnection(name: name, messageBytesMax: server.limits.messageBytesMax)
     connection.announcesClosing = !method.isPassive

@@ -36,7 +36,7 @@ final class Replication {
   /// The one database that follows; nil: all that the source has too.
   private let only: String?
   private unowned let server: Server
-  private let link: SourceLink
+  let link: SourceLink
   private let ended: (Replication) -> Void
   /// Databases under replication.
   private var copies: [String: Copy] = [:]

@@ -3,6 +3,7 @@
 // Which databases are backups, and of whom: what the command line, the control socket and the configuration file ask for. The work is
 // done in Replication.swift.
 
+import Client
 import Control
 import JSON
 import OVSDB
@@ -96,6 +97,9 @@ final class ReplicationManager {
     general = nil
     refreshRoles()
   }
+
+  /// The connection to the source of the whole server.
+  var link: SourceLink? { general?.link }
 
   /// Whether the server follows its source now.
   var isFollowing: Bool { general != nil }

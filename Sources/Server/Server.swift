@@ -52,7 +52,8 @@ package final class Server {
   var relayProbeMilliseconds = Relay.defaultProbeMilliseconds
   /// Remotes that were removed and whose sessions are still closing.
   private var closingRemotes: [ObjectIdentifier: Remote] = [:]
-  private let threads: NIOThreadPool
+  /// Nil: slow work is done on the loop, a moment later.
+  private let threads: NIOThreadPool?
   /// Syncs wait for nothing but the disk.
   private let syncThread = NIOThreadPool(numberOfThreads: 1)
   /// Compactions and conversions, one after the other, so that the others find their threads free.
@@ -82,8 +83,9 @@ package final class Server {
   /// Contents that are being sent or were a moment ago, oldest first.
   var sharedContents: [SharedContents] = []
 
+  /// - Parameter threads: for slow work; nil: there are none at all, and the loop's owner lets time pass (EmbeddedServer.swift).
   package init(
-    group: any EventLoopGroup, threads: NIOThreadPool, rundir: String, limits: Limits = Limits(),
+    group: any EventLoopGroup, threads: NIOThreadPool?, rundir: String, limits: Limits = Limits(),
     storageOptions: StorageOptions = StorageOptions()
   ) {
     self.storageOptions = storageOptions
@@ -94,6 +96,7 @@ package final class Server {
     self.rundir = rundir
     var random = RandomSource()
     id = UUID.random(using: &random)
+    guard threads != nil else { return }
     syncThread.start()
     rewritingThread.start()
   }
@@ -231,15 +234,16 @@ package final class Server {
   func inBackground<R: Sendable>(
     on kind: BackgroundWork = .other, _ work: @escaping @Sendable () -> R, then done: @escaping (R) -> Void
   ) {
+    guard let others = threads else { return after(.milliseconds(1)) { done(work()) } }
     let done = NIOLoopBound(done, eventLoop: eventLoop)
     let eventLoop = eventLoop
-    let threads =
+    let chosen =
       switch kind {
       case .sync: syncThread
       case .rewriting: rewritingThread
-      case .other: threads
+      case .other: others
       }
-    threads.submit { state in
+    chosen.submit { state in
       // Only an ending process cancels its work.
       guard state == .active else { return }
       let result = work()

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A server inside a program that drives its loop, without threads and sockets: clients and sources are channels of that program's own
+// making. Fuzzers use it, whose runs have to be the same every time; `Server+Invariants.swift` looks after it.
+
+import Client
+import Engine
+import JSONRPC
+import NIOCore
+import OVSDB
+import Streams
+
+/// A server and the remote its clients come in by.
+package final class EmbeddedServer {
+  package let server: Server
+  private let remote: Remote
+
+  /// - Parameters:
+  ///   - loop: The one thread that uses the server runs it, and lets its time pass.
+  ///   - role: What clients may do; nil: everything.
+  package init(on loop: any EventLoop, rundir: String, limits: Limits, role: String? = nil) throws {
+    server = Server(group: loop, threads: nil, rundir: rundir, limits: limits)
+    var options = RemoteOptions()
+    options.role = role ?? ""
+    // It never listens.
+    remote = Remote(method: try ConnectionMethod.parse("punix:embedded", origin: .commandLine), options: options, server: server)
+    try server.makeServerDatabase()
+  }
+
+  /// Makes a channel, which may not have read anything yet, the connection of a client.
+  package func accept(_ channel: any Channel, name: String) throws {
+    try remote.accept(channel, name: name)
+  }
+
+  /// Makes a channel the connection of a relay to its source.
+  ///
+  /// - Returns: whether there is such a relay, without a connection.
+  package func connectRelay(of database: String, through channel: any Channel) throws -> Bool {
+    guard let link = server.databases[database]?.relay?.link, !link.isConnected else { return false }
+    try link.connect(through: channel)
+    return true
+  }
+
+  /// Makes a channel the connection of a backup to its source.
+  package func connectBackup(through channel: any Channel) throws -> Bool {
+    guard let link = server.replication.link, !link.isConnected else { return false }
+    try link.connect(through: channel)
+    return true
+  }
+
+  /// Makes the server a backup, whose source is a channel that comes.
+  package func becomeBackup() throws -> Bool {
+    try server.replication.setSource(Self.nowhere, origin: .commandLine)
+    return server.replication.connect()
+  }
+
+  /// Whose attempts fail at once.
+  package static let nowhere = "nowhere:"
+
+  /// The remotes that a column configures, and what is wrong with its rows.
+  package func configuredRemotes(_ path: String) throws -> (remotes: [(String, RemoteOptions)], warnings: Set<String>) {
+    var warnings: Set<String> = []
+    let remotes = try DatabaseColumn(path, in: server).targets(&warnings)
+    return (remotes, warnings)
+  }
+
+  /// Lets go of everything, so that nothing of it is left on the loop.
+  package func shutDown() {
+    for session in server.sessions.values { session.abort() }
+    server.replication.disconnect()
+    for database in server.databases.values { database.relay?.stop() }
+  }
+}
