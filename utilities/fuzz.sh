@@ -11,6 +11,9 @@ set -euo pipefail
 need_swift
 need_packages libjansson-dev pkg-config
 cd "$top"
+resources=$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
+compgen -G "$resources/clang/lib/linux/libclang_rt.fuzzer-*.a" >/dev/null ||
+  { echo "this Swift toolchain comes without libFuzzer: $resources/clang/lib/linux/libclang_rt.fuzzer-*.a" >&2; exit 1; }
 seconds=${1:-90}
 [ $# -gt 0 ] && shift
 targets=("$@")

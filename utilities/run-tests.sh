@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds everything, and runs all tests. With arguments: what `swift test` takes, such as
-# `--filter EngineTests`.
+# Installs what the tests need, builds everything, runs all tests, and then fuzzes for a minute. With arguments: what `swift test` takes,
+# such as `--filter EngineTests`, and these tests alone.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -19,3 +19,5 @@ if [ $# -gt 0 ]; then exec swift test --skip-build "$@"; fi
 # The control socket's tests have a process to themselves: logging is one for a process, and other suites turn it about.
 swift test --skip-build --filter ControlTests
 swift test --skip-build --skip ControlTests
+# A minute of libFuzzer over all targets; the build for it takes a few more.
+utilities/fuzz.sh 60

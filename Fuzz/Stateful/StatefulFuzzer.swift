@@ -86,7 +86,10 @@ package final class StatefulFuzzer {
   private func shutDown() {
     for client in clients { client.disconnect() }
     let server = server
-    try? group.next().submit { server.value.stopListening() }.wait()
+    try? group.next().submit {
+      server.value.stopListening()
+      server.value.endThreads()
+    }.wait()
     try? group.syncShutdownGracefully()
     try? threads.syncShutdownGracefully()
   }

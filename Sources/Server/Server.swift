@@ -101,6 +101,11 @@ package final class Server {
     rewritingThread.start()
   }
 
+  /// Ends the threads of a server that is done with, in a program that goes on.
+  package func endThreads() {
+    for pool in [syncThread, rewritingThread] { pool.shutdownGracefully { _ in } }
+  }
+
   // MARK: - Databases
 
   func database(named name: UnsafeBufferPointer<UInt8>) -> ServedDatabase? {
