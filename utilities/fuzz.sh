@@ -21,7 +21,7 @@ targets=("$@")
 
 export OVSDB_FUZZ=1
 build=(swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --product ovsdb-fuzz)
-"${build[@]}" 2>&1 | { grep -v 'Cannot export local symbol' || true; }
+"${build[@]}" 2>&1 | { grep -v -e 'Cannot export local symbol' -e '^\[[0-9/]*\] ' || true; }
 program=$("${build[@]}" --show-bin-path)/ovsdb-fuzz
 
 mkdir -p Fuzz/Findings

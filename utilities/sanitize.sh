@@ -13,7 +13,9 @@ set -euo pipefail
 kind=${1:-}
 case $kind in
   thread) flags=(--sanitize=thread) ;;
-  address) flags=(--sanitize=address --sanitize=undefined) ;;
+  # Not --sanitize=undefined, which the compiler of Swift refuses on Linux. AddressSanitizer's library has what the C code calls then; the
+  # two checks left out are of C++ and need another one.
+  address) flags=(--sanitize=address -Xcc -fsanitize=undefined -Xcc -fno-sanitize=vptr,function) ;;
   *) echo "usage: $0 thread|address [what swift test takes]" >&2; exit 2 ;;
 esac
 shift
