@@ -20,7 +20,11 @@ targets=("$@")
 [ ${#targets[@]} = 0 ] && for corpus in Fuzz/Corpora/*/; do targets+=("$(basename "$corpus")"); done
 
 export OVSDB_FUZZ=1
-build=(swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address --product ovsdb-fuzz)
+# Swift's own handler of signals would keep libFuzzer from saving the input.
+export SWIFT_BACKTRACE=enable=no
+# Of two sanitizers the compiler of Swift minds the last alone; what reports to libFuzzer how far an input comes is asked for by name.
+build=(swift build --scratch-path .build/fuzz --sanitize=fuzzer --sanitize=address
+  -Xswiftc -sanitize-coverage=edge,trace-cmp,inline-8bit-counters,pc-table --product ovsdb-fuzz)
 "${build[@]}" 2>&1 | { grep -v -e 'Cannot export local symbol' -e '^\[[0-9/]*\] ' || true; }
 program=$("${build[@]}" --show-bin-path)/ovsdb-fuzz
 
@@ -41,6 +45,8 @@ for target in "${targets[@]}"; do
     finding=$(sed -n "s/.*Test unit written to //p" "$log" | tail -1)
     [ -z "$finding" ] || OVSDB_FUZZ_TARGET=$target timeout 60 "$program" "$finding" 2>&1 | head -40
   }
+  # Without it a run is blind, however many executions it makes.
+  grep -q ' cov: ' "$log" || { status=1; echo "$target: libFuzzer is not told how far an input comes" >&2; }
   executions=$(sed -n 's/stat::number_of_executed_units: *//p' "$log")
   total=$((total + ${executions:-0}))
   echo "$target: ${executions:-no} executions, $(find "$grown" -type f | wc -l) inputs that reach something new, log in $log"
