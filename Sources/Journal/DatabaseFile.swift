@@ -3,6 +3,7 @@
 // A standalone database file as a whole: its records made into a database. The server opens files for writing; tools read
 // files, also those that a server is using.
 
+import CPosixShims
 import Engine
 import Glibc
 import JSON
@@ -35,7 +36,7 @@ package enum DatabaseFile {
     let loader = try LogFile.open(path: path, accepting: [.standalone, .clustered], fileSystem: fileSystem)
     if loader.kind == .clustered { throw LogError.clustered(path) }
     var assembly = Assembly(path: path, random: random)
-    let (log, recovery) = try loader.load(keepsDamaged: keepsDamaged) { (record) throws(LogError) in
+    let (log, recovery) = try loader.load(keepsDamaged: keepsDamaged, parsesAhead: true) { (record) throws(LogError) in
       try assembly.apply(record)
       progress(record.end)
     }
@@ -44,8 +45,13 @@ package enum DatabaseFile {
       assembly = Assembly(path: path, random: random)
       try log.forEachRecord { (record) throws(LogError) in try assembly.apply(record) }
     }
-    return Opened(database: try assembly.finish(), log: log, recovery: recovery)
+    let database = try assembly.finish()
+    // What reading took beside the rows is as much as they take, when they stand in one record.
+    if log.size >= trimmedByteCount { posix_shim_trim_memory() }
+    return Opened(database: database, log: log, recovery: recovery)
   }
+
+  private static let trimmedByteCount = 4 << 20
 
   /// Reads a file without lock, for tools.
   ///

@@ -147,27 +147,36 @@ package final class LogFile {
     ///
     /// A record that is whole but that `body` refuses is never torn: somebody wrote it so, and cutting it off would lose it.
     ///
-    /// - Parameter keepsDamaged: Give back a file with damage inside, which will take no writes, instead of throwing.
+    /// - Parameters:
+    ///   - keepsDamaged: Give back a file with damage inside, which will take no writes, instead of throwing.
+    ///   - parsesAhead: Read and parse the records of a large file on another thread; their `data` are empty then.
     /// - Returns: The file, ready to be written, and how its end was found.
     /// - Throws: The error of record 0; a system's error; any error at all when good records stand behind the bad one,
     ///   with their number: a write would discard them.
     package consuming func load(
-      keepsDamaged: Bool = false, _ body: (Record) throws(LogError) -> Void
+      keepsDamaged: Bool = false, parsesAhead: Bool = false, _ body: (Record) throws(LogError) -> Void
     ) throws(LogError) -> (log: LogFile, recovery: Recovery) {
+      let log = log
+      var reader: RecordReader? = reader
+      var ahead: ReadAhead?
+      defer { ahead?.stop() }
+      var start = 0
+      var index = 0
       while true {
-        let start = reader.position
-        let index = reader.index
         var end: Int?
         do {
-          guard let record = try reader.next() else {
-            return (log, .clean)
-          }
+          let next: Record?
+          if let ahead { next = try ahead.next() } else { next = try reader?.next() }
+          guard let record = next else { return (log, .clean) }
           end = record.end
           try body(record)
           log.noteRecord(end: record.end)
+          start = record.end
+          index += 1
+          if index == 1, parsesAhead, try log.isLarge() { ahead = ReadAhead.start(&reader) }
         } catch {
           if index == 0 || error.code != nil { throw error }
-          guard let damage = try damage(error, index: index, start: start, intactEnd: end) else {
+          guard let damage = try log.damage(error, index: index, start: start, intactEnd: end) else {
             return (log, .torn(error, record: index, offset: start, excess: try log.noteExcess()))
           }
           guard keepsDamaged else { throw damage.refusal }
@@ -177,20 +186,30 @@ package final class LogFile {
       }
     }
 
-    /// What a write would lose at and behind a bad record; nil when nothing.
-    ///
-    /// - Parameter intactEnd: Where the record ends when it is whole and only does not fit.
-    private func damage(
-      _ cause: LogError, index: Int, start: Int, intactEnd: Int?
-    ) throws(LogError) -> LogError.Damage? {
-      var scan = try RecordScan(reader.descriptor, path: log.path, kind: log.kind)
-      let count = try scan.count(from: intactEnd ?? start + 1)
-      if intactEnd == nil, count == 0, !scan.isIncomplete { return nil }
-      return LogError.Damage(
-        path: log.path, record: index, offset: start, cause: cause, isIntact: intactEnd != nil, goodRecordsBehind: count,
-        isCountComplete: !scan.isIncomplete)
+  }
+
+  /// What a write would lose at and behind a bad record; nil when nothing.
+  ///
+  /// - Parameter intactEnd: Where the record ends when it is whole and only does not fit.
+  private func damage(_ cause: LogError, index: Int, start: Int, intactEnd: Int?) throws(LogError) -> LogError.Damage? {
+    var scan = try RecordScan(descriptor, path: path, kind: kind)
+    let count = try scan.count(from: intactEnd ?? start + 1)
+    if intactEnd == nil, count == 0, !scan.isIncomplete { return nil }
+    return LogError.Damage(
+      path: path, record: index, offset: start, cause: cause, isIntact: intactEnd != nil, goodRecordsBehind: count,
+      isCountComplete: !scan.isIncomplete)
+  }
+
+  /// Whether to read the file takes long enough for another thread to help.
+  private func isLarge() throws(LogError) -> Bool {
+    do {
+      return try fileSystem.status(descriptor.number).size >= Self.largeByteCount
+    } catch {
+      throw LogError.failed(path, "read error", error)
     }
   }
+
+  private static let largeByteCount = 1 << 20
 
   /// Gives every good record to `body` once more, as when what a load made has to be made again.
   package func forEachRecord(_ body: (Record) throws(LogError) -> Void) throws(LogError) {

@@ -39,9 +39,16 @@ package final class LogReplacement: @unchecked Sendable {
   /// Records of the old file when the snapshot was taken.
   fileprivate let oldRecordCount: Int
   private var pending: [UInt8] = []
+  /// A record that is being written in pieces, and where its header will stand.
+  private var openRecord: (start: Int, hasher: RecordHasher)?
   private var isInPlace = false
+  /// What `size` was when the new file was synced last.
+  private var syncedSize = 0
 
   private static let chunkByteCount = 1 << 18
+  /// How much of a large record may wait for the disk: to have all of it written at the end would make the disk, and the commits that
+  /// go on, busy for long.
+  private static let unsyncedByteCountMax = 16 << 20
 
   fileprivate init(of log: LogFile) throws(LogError) {
     path = "\(log.path).tmp"
@@ -107,6 +114,55 @@ package final class LogReplacement: @unchecked Sendable {
   package func append(_ data: [UInt8]) throws(LogError) {
     try data.withUnsafeBufferPointer { bytes throws(LogError) in
       try append(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  /// Adds a part of a record's data, which are too many to be held; `append(lastPiece:)` ends the record.
+  func append(piece: UnsafeRawBufferPointer) throws(LogError) {
+    var record: (start: Int, hasher: RecordHasher)
+    if let present = openRecord {
+      record = present
+    } else {
+      try writePending()
+      record = (size, RecordHasher())
+      // The header is known when all data are; until then the file is no database, and nobody takes it for one.
+      try write(repeating: UInt8(ascii: " "), count: RecordHasher.paddedHeaderByteCount)
+    }
+    record.hasher.update(piece)
+    openRecord = record
+    try write(piece)
+    if size - syncedSize >= Self.unsyncedByteCountMax { try syncWritten() }
+  }
+
+  /// Adds the rest of a record's data. A record that is given as one piece is written like any other.
+  func append(lastPiece piece: UnsafeRawBufferPointer) throws(LogError) {
+    guard openRecord != nil else { return try append(piece) }
+    try append(piece: piece)
+    guard let (start, hasher) = openRecord.take() else { return }
+    try write(repeating: UInt8(ascii: "\n"), count: 1)
+    do {
+      try hasher.paddedHeader().withUnsafeBufferPointer { bytes throws(SystemError) in
+        try descriptor.writeAll(UnsafeRawBufferPointer(bytes), at: start)
+      }
+    } catch {
+      throw LogError.failed(path, "write failed", error)
+    }
+    ownRecordCount += 1
+    if ownRecordCount == 2 { baseSize = size }
+  }
+
+  private func write(repeating byte: UInt8, count: Int) throws(LogError) {
+    try [UInt8](repeating: byte, count: count).withUnsafeBufferPointer { bytes throws(LogError) in
+      try write(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  private func syncWritten() throws(LogError) {
+    do {
+      try fileSystem.syncData(descriptor.number)
+      syncedSize = size
+    } catch {
+      throw LogError.failed(path, "sync failed", error)
     }
   }
 

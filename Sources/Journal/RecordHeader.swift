@@ -49,6 +49,11 @@ struct RecordHeader {
 
   private static let prefix: StaticString = "OVSDB "
 
+  /// Where the length stands in a header that this program writes.
+  fileprivate static func lengthStart(of kind: FileKind) -> Int {
+    prefix.utf8CodeUnitCount + kind.magic.utf8CodeUnitCount + 1
+  }
+
   /// Parses a line without its newline; nil when it is no header.
   init?(line: UnsafeRawBufferPointer) {
     guard line.count < Self.byteCountMax, Self.beginsWithPrefix(line) else { return nil }
@@ -159,7 +164,11 @@ private struct LineWriter {
 /// be written only when all of them are known.
 package struct RecordHasher {
   private var hash = SHA1Function()
-  private var count = 0
+  /// Bytes of data so far.
+  private(set) var count = 0
+
+  /// Bytes of a header that was made longer, so that its place can be kept before its record's length is known.
+  static let paddedHeaderByteCount = 80
 
   package init() {}
 
@@ -174,6 +183,17 @@ package struct RecordHasher {
     whole.updateWithNewline()
     var bytes: [UInt8] = []
     RecordHeader.append(SHA1Digest(whole), length: count + 1, kind: .standalone, to: &bytes)
+    return bytes
+  }
+
+  /// The same header with as many blanks before the length as it takes to fill its place. Readers skip them.
+  ///
+  /// Source: observed: ovsdb-server and ovsdb-tool 3.1.0 read such a header like any other.
+  func paddedHeader() -> [UInt8] {
+    var bytes = header()
+    let lengthStart = RecordHeader.lengthStart(of: .standalone)
+    bytes.insert(
+      contentsOf: repeatElement(UInt8(ascii: " "), count: max(0, Self.paddedHeaderByteCount - bytes.count)), at: lengthStart)
     return bytes
   }
 }

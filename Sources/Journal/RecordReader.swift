@@ -4,21 +4,33 @@
 // mean. LogFile loads a database through it; the tools read files with it that a server is using.
 
 import Glibc
+import JSON
 
 /// One record, as long as its reader is not asked for the next.
 package struct Record {
   /// The data, as a rule with the final newline. Memory of the reader: valid until its next call.
   package var data: UnsafeRawBufferPointer
+  /// What the data say, where they were parsed already; `data` is empty then.
+  var parsed: Result<JSONValue, LogError>?
+  /// Bytes of data.
+  package let length: Int
   /// 0 for the schema.
-  package var index: Int
+  package let index: Int
   /// Where the header begins.
-  package var start: Int
+  package let start: Int
   /// Where the data begin.
-  package var offset: Int
+  package let offset: Int
 
-  package var length: Int { data.count }
+  package init(data: UnsafeRawBufferPointer, index: Int, start: Int, offset: Int) {
+    self.data = data
+    self.length = data.count
+    self.index = index
+    self.start = start
+    self.offset = offset
+  }
+
   /// Where the next record begins.
-  var end: Int { offset + data.count }
+  var end: Int { offset + length }
 }
 
 /// Reads the records of one file in order, with one buffer that is used again for every record.

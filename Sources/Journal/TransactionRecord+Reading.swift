@@ -31,11 +31,11 @@ enum RecordMember {
   }
 }
 
-/// Reads transaction records into a `DatabaseBuilder`. One buffer and one tape serve all records.
+/// Reads transaction records into a `DatabaseBuilder`. One buffer and one tape serve all records that were not parsed before.
 struct RecordDecoder: ~Copyable {
   /// The file's name for error messages.
   let path: String
-  private var stream = JSONStream(messageBytesMax: Int.max)
+  private var parser = RecordParser()
 
   init(path: String) { self.path = path }
 
@@ -43,29 +43,15 @@ struct RecordDecoder: ~Copyable {
   ///
   /// - Throws: that the data are no JSON object, or what does not fit the schema or the rows.
   mutating func apply(_ record: Record, to builder: inout DatabaseBuilder) throws(LogError) {
-    let root = try parse(record)
+    let root: JSONValue
+    if let parsed = record.parsed { root = try parsed.get() } else { root = try parser.parse(record, of: path) }
     guard root.kind == .object else { throw LogError.notObject(path, record) }
     do {
       try Self.apply(root, to: &builder)
     } catch {
       throw LogError(error)
     }
-    stream.release()
-  }
-
-  /// The record's object, valid until the stream is released.
-  private mutating func parse(_ record: Record) throws(LogError) -> JSONValue {
-    stream.append(record.text)
-    do throws(JSONSyntaxError) {
-      if let root = try stream.next(), stream.bufferedCount == 0 {
-        return root
-      }
-      // Incomplete, or followed by something: a parser that knows the text's end says what is wrong.
-      _ = try JSONDocument.parse(record.data)
-    } catch {
-      throw LogError.notJSON(path, record, problem: error.description)
-    }
-    throw LogError(.syntaxError, "\(path): record \(record.index) cannot be read as JSON")
+    parser.release()
   }
 
   /// Makes the changes of a record's object; see `apply(_:to:)`.
@@ -107,7 +93,7 @@ struct RecordDecoder: ~Copyable {
         let difference = try Datum(json: value, type: column.type.ofAnyCount, symbols: nil)
         row.set(column, to: try row[column].applying(difference: difference, type: column.type))
       } else {
-        row.set(column, to: try Datum(json: value, type: column.type, symbols: nil))
+        row.set(column, to: try Datum(json: value, column: column, symbols: nil))
       }
     }
   }

@@ -39,6 +39,16 @@ package enum TransactionRecord {
   package static func write(
     _ snapshot: Snapshot, comment: String, dateMilliseconds: Int64, isDifference: Bool, into writer: inout ByteWriter
   ) {
+    write(snapshot, comment: comment, dateMilliseconds: dateMilliseconds, isDifference: isDifference, into: &writer) { _ in }
+  }
+
+  /// As above, for a record that is not to be in memory as a whole.
+  ///
+  /// - Parameter afterRow: may take what was written so far out of the writer.
+  static func write<Failure>(
+    _ snapshot: Snapshot, comment: String, dateMilliseconds: Int64, isDifference: Bool, into writer: inout ByteWriter,
+    afterRow: (inout ByteWriter) throws(Failure) -> Void
+  ) throws(Failure) {
     writeHead(comment: comment, dateMilliseconds, isDifference: isDifference, into: &writer)
     for table in snapshot.tables where !table.rows.isEmpty {
       openTable(table.schema, into: &writer)
@@ -46,6 +56,7 @@ package enum TransactionRecord {
       for (uuid, row) in table.rows {
         writeName(uuid, &isFirst, into: &writer)
         write(row, into: &writer)
+        try afterRow(&writer)
       }
       writer.append("}")
     }
@@ -204,10 +215,18 @@ extension LogReplacement {
     snapshot.schema.write(to: &writer)
     try writer.withBytes { (bytes) throws(LogError) in try append(bytes) }
     writer.removeAll()
-    TransactionRecord.write(
-      snapshot, comment: comment, dateMilliseconds: dateMilliseconds, isDifference: isDifference, into: &writer)
-    try writer.withBytes { (bytes) throws(LogError) in try append(bytes) }
+    try TransactionRecord.write(
+      snapshot, comment: comment, dateMilliseconds: dateMilliseconds, isDifference: isDifference, into: &writer
+    ) { (writer) throws(LogError) in
+      guard writer.count >= Self.pieceByteCount else { return }
+      try writer.withBytes { (bytes) throws(LogError) in try append(piece: bytes) }
+      writer.removeAll()
+    }
+    try writer.withBytes { (bytes) throws(LogError) in try append(lastPiece: bytes) }
   }
+
+  /// How much of a record is in memory at a time.
+  private static let pieceByteCount = 1 << 20
 }
 
 extension TransactionRecord {

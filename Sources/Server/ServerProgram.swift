@@ -61,25 +61,26 @@ package enum ServerProgram {
     } catch {
       error.exit()
     }
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
-    let loop = group.any()
-    // Everything is opened on the loop that will serve it, while this thread waits.
-    do {
-      try loop.submit {
-        let server = Server(
-          group: group, threads: threads, rundir: Paths.runDirectory, limits: arguments.limits,
-          storageOptions: arguments.storage)
-        server.savedConfiguration = saved
-        try start(server, restored(arguments, saved), inherited)
-        ServiceNotices.start(server, watchdog)
-        let command = arguments.runCommand.map(runCommand)
-        daemonizer.complete()
-        if command == nil { LogModule("ovsdb_server").info(Program.versionLine) }
-      }.wait()
-    } catch {
-      Program.fail("\(error)")
+    // The loop runs on the main thread: glibc gives memory to other threads' heaps a page at a time, with a system call for each, and
+    // to that of the main thread in larger steps. Everything is opened on the loop that will serve it.
+    MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
+      loop.execute {
+        do {
+          let server = Server(
+            group: loop, threads: threads, rundir: Paths.runDirectory, limits: arguments.limits,
+            storageOptions: arguments.storage)
+          server.savedConfiguration = saved
+          try start(server, restored(arguments, saved), inherited)
+          ServiceNotices.start(server, watchdog)
+          let command = arguments.runCommand.map(runCommand)
+          daemonizer.complete()
+          if command == nil { LogModule("ovsdb_server").info(Program.versionLine) }
+        } catch {
+          Program.fail("\(error)")
+        }
+      }
     }
     while true { pause() }
   }

@@ -48,6 +48,52 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
   }
 
+  /// The header of a record in pieces is written last, into a place that was kept for it.
+  @Test func aRecordThatCameInPiecesIsReadAsOne() throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try replacement.append(Array(schemaText.utf8))
+    let pieces = ["{\"a\":\"", String(repeating: "x", count: 40 << 20), "\",\"b\":", "1}"]
+    for piece in pieces.dropLast() { try replacement.append(piece: piece) }
+    try replacement.append(lastPiece: pieces[3])
+    try append("{\"n\":1}", to: log)
+    try log.finish(replacement)
+    let whole = pieces.joined()
+    let records = readAll(path).records
+    #expect(records.count == 3)
+    #expect(records[1] == whole + "\n")
+    #expect(records.last == "{\"n\":1}\n")
+    #expect(log.size == (try contents(of: path).count))
+    #expect(log.baseSize == framed(schemaText).count + RecordHasher.paddedHeaderByteCount + whole.utf8.count + 1)
+    guard isPeerInstalled else { return }
+    let shown = try run("ovsdb-tool", ["show-log", path])
+    #expect(shown.status == 0 && shown.output.contains("record 2"), "\(shown)")
+  }
+
+  @Test func aRecordInOnePieceIsWrittenLikeAnyOther() throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try replacement.append(Array(schemaText.utf8))
+    try replacement.append(lastPiece: "{\"all\":1}")
+    try log.finish(replacement)
+    #expect(try contents(of: path) == framed(schemaText) + framed("{\"all\":1}"))
+  }
+
+  @Test(arguments: 1...6) func aWriteThatFailsInARecordOfPiecesLeavesTheOldFile(_ number: Int) throws {
+    let log = try makeLog()
+    let before = try contents(of: path)
+    script.inject(.write, [number: .fail(ENOSPC)])
+    #expect(throws: LogError.self) {
+      let replacement = try log.beginReplacement()
+      try replacement.append(Array(schemaText.utf8))
+      try replacement.append(piece: "{\"a\":")
+      try replacement.append(lastPiece: "1}")
+      try log.finish(replacement)
+    }
+    #expect(try contents(of: path) == before)
+    #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
+  }
+
   /// The owner's half of the test below; a thread gets it as a whole.
   private final class Gate: Sendable { let isDone = Atomic<Bool>(false) }
 
@@ -197,5 +243,15 @@ import Testing
     let error = #expect(throws: LogError.self) { try load(path) }
     #expect(error?.lockWarnings.first?.hasSuffix("cannot lock file because this process has already locked it") == true)
     withExtendedLifetime(log) {}
+  }
+}
+
+extension LogReplacement {
+  fileprivate func append(piece: String) throws(LogError) {
+    try Array(piece.utf8).withUnsafeBufferPointer { bytes throws(LogError) in try append(piece: UnsafeRawBufferPointer(bytes)) }
+  }
+
+  fileprivate func append(lastPiece piece: String) throws(LogError) {
+    try Array(piece.utf8).withUnsafeBufferPointer { bytes throws(LogError) in try append(lastPiece: UnsafeRawBufferPointer(bytes)) }
   }
 }

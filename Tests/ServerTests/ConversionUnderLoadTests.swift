@@ -81,6 +81,10 @@ struct ConversionUnderLoadTests {
     try fill(session, 2000)
     let writers = Writers()
     for writer in 1...3 { writers.start(server.socket, first: writer * 1_000_000) }
+    // Who has not said yet that it knows of changing databases would lose its connection.
+    try waitUntil("every writer to write", seconds: 60) {
+      writers.state.withLock { state in (1...3).allSatisfy { state.acknowledged.contains($0 * 1_000_000) } }
+    }
     for round in 0..<8 {
       let before = writers.state.withLock { $0.acknowledged.count }
       let reply = try session.exchange("convert", ["D", Self.schema(hasText: round % 2 == 1)]).reply
