@@ -61,6 +61,11 @@ package final class SourceLink {
   private var nextID: Int64 = 0
   private var isFlushScheduled = false
   private var isResumeScheduled = false
+  /// The owner is busy with something that it was told.
+  private var isHolding = false
+  private var held = HeldMessages()
+  /// The message that is handed over, when it is one that was held.
+  private var handedOver: HeldMessage?
 
   private struct Call {
     let method: StaticString
@@ -209,6 +214,8 @@ package final class SourceLink {
 
   private func drop() {
     isConnected = false
+    isHolding = false
+    held = HeldMessages()
     connection?.owner = nil
     connection = nil
     let calls = pending.sorted { $0.key < $1.key }
@@ -311,8 +318,8 @@ extension SourceLink: RPCConnectionOwner {
     let attempt = generation
     var count = 0
     do throws(RPCError) {
-      while attempt == generation, count < Self.messagesPerTurnMax, let message = try connection.next() {
-        handle(message)
+      while attempt == generation, count < Self.messagesPerTurnMax, !held.isFull, let message = try connection.next() {
+        if isHolding || !held.isEmpty { keep(message, of: connection) } else { handle(message) }
         count += 1
       }
     } catch {
@@ -336,6 +343,61 @@ extension SourceLink: RPCConnectionOwner {
       // Nothing but echo, which the connection answers, is asked of a client.
       Log.reconnect.warning("\(name): unexpected request \(method.text())", metadata: ["rate-limit": "request"])
     }
+  }
+
+  // MARK: - What takes long
+
+  /// The size of the message that is being handed over, in bytes.
+  package var messageSize: Int { handedOver?.size ?? connection?.input.textSize ?? 0 }
+
+  /// Gives the owner the message that is being handed over, to be looked at on another thread.
+  ///
+  /// - Returns: what its values last with; empty without a connection.
+  package func takeMessage() -> [JSONDocument] {
+    if let handedOver { return handedOver.texts }
+    return connection.map { [$0.input.detach()] } ?? []
+  }
+
+  /// Keeps further messages back until `release`. The connection lives on: echo requests are answered. It ends with the connection.
+  package func hold() { isHolding = true }
+
+  package func release() {
+    guard isHolding else { return }
+    isHolding = false
+    handOverSoon()
+  }
+
+  private func keep(_ message: RPCMessage, of connection: RPCConnection) {
+    switch message {
+    case .reply(let id, _), .error(let id, _):
+      // It was answered in time, whenever the answer is looked at.
+      if let id = id.integer { pending[id]?.timer?.cancel() }
+    case .notification, .request: break
+    }
+    held.append(HeldMessage(message, from: &connection.input))
+  }
+
+  private func handOverSoon() {
+    let attempt = generation
+    eventLoop.assumeIsolated().execute { [self] in
+      if attempt == generation { handOverHeld() }
+    }
+  }
+
+  /// Hands over what was held, and then what the connection has.
+  private func handOverHeld() {
+    let attempt = generation
+    var count = 0
+    while attempt == generation, !isHolding, count < Self.messagesPerTurnMax, let message = held.popFirst() {
+      handedOver = message
+      handle(message.message)
+      handedOver = nil
+      count += 1
+    }
+    guard attempt == generation else { return }
+    owner?.linkDrained(self)
+    guard attempt == generation, !isHolding else { return }
+    if held.isEmpty, let connection { inputAvailable(connection) } else { handOverSoon() }
   }
 
   /// The call that a reply belongs to; none for an id that was not asked, which is passed over.

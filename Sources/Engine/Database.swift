@@ -58,6 +58,24 @@ package final class Database {
     lastCommitID = UUID.random(using: &self.random)
   }
 
+  /// A database of its own that begins as another one was at some moment.
+  package convenience init(_ snapshot: Snapshot) {
+    self.init(schema: snapshot.schema, tables: snapshot.tables, random: RandomSource())
+    sequence = snapshot.sequence
+  }
+
+  /// Becomes, in one step, what another one is that began as this one is now.
+  ///
+  /// - Returns: what was here before, the release of which may take long.
+  package func adopt(_ other: Database) -> [Table] {
+    precondition(other.schema === schema && other.sequence >= sequence, "a database adopts what began as itself")
+    let before = tables
+    tables = other.tables
+    sequence = other.sequence
+    lastCommitID = other.lastCommitID
+    return before
+  }
+
   package var snapshot: Snapshot { Snapshot(schema: schema, tables: tables, sequence: sequence) }
 
   package func makeUUID() -> UUID { UUID.random(using: &random) }

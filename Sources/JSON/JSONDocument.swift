@@ -2,6 +2,8 @@
 //
 // One parsed text that owns its memory. JSONStream is for texts that arrive piece by piece.
 
+import Glibc
+
 /// A document that owns its bytes and its tape.
 ///
 /// Sendable because nothing writes to its memory after `init`, and its memory lives as long as it does.
@@ -14,7 +16,7 @@ package final class JSONDocument: @unchecked Sendable {
   private let entries: UnsafeMutablePointer<JSONTapeEntry>
   private let tape: UnsafeMutablePointer<JSONTape>
 
-  /// Takes over three buffers.
+  /// Takes over the memory of three `JSONBuffer`s.
   init(
     input: UnsafeMutablePointer<UInt8>, side: UnsafeMutablePointer<UInt8>,
     entries: UnsafeMutablePointer<JSONTapeEntry>
@@ -26,15 +28,26 @@ package final class JSONDocument: @unchecked Sendable {
     self.tape.initialize(to: JSONTape(input: input, side: side, entries: entries))
   }
 
+  /// Takes over the memory of a stream: `input` is where it begins, the tape knows where the text does.
+  init(
+    input: UnsafeMutablePointer<UInt8>, side: UnsafeMutablePointer<UInt8>,
+    entries: UnsafeMutablePointer<JSONTapeEntry>, tape: UnsafeMutablePointer<JSONTape>
+  ) {
+    self.input = input
+    self.side = side
+    self.entries = entries
+    self.tape = tape
+  }
+
   /// Takes over the memory of a builder, which must hold one whole value and not be used again.
   convenience init(_ builder: JSONTapeBuilder) {
-    self.init(input: builder.bytes.base, side: .allocate(capacity: 1), entries: builder.entries.base)
+    self.init(input: builder.bytes.base, side: JSONBuffer().base, entries: builder.entries.base)
   }
 
   deinit {
-    input.deallocate()
-    side.deallocate()
-    entries.deallocate()
+    free(input)
+    free(side)
+    free(entries)
     tape.deallocate()
   }
 
@@ -59,13 +72,13 @@ package final class JSONDocument: @unchecked Sendable {
     var parser = JSONParser(isDocument: true, anyValue: anyValue)
     let count = bytes.count
     // One byte more for the blank that ends a number at the end of the text, then the padding that the scanner reads.
-    let input = UnsafeMutablePointer<UInt8>.allocate(capacity: count + 1 + JSONParser.paddingSize)
+    let input = JSONBuffer<UInt8>(capacity: count + 1 + JSONParser.paddingSize).base
     let copied = UnsafeMutableBufferPointer(start: input, count: count).update(fromContentsOf: bytes)
     (input + copied).update(repeating: 0, count: count - copied + 1 + JSONParser.paddingSize)
     do {
       try parser.parseDocument(input, count: copied)
     } catch {
-      input.deallocate()
+      free(input)
       throw error
     }
     let (entries, side) = parser.takeBuffers()

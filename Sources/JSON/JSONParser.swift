@@ -60,8 +60,8 @@ struct JSONParser: ~Copyable {
   }
 
   deinit {
-    tape.base.deallocate()
-    side.base.deallocate()
+    tape.deallocate()
+    side.deallocate()
   }
 
   /// Bytes of the text that were looked at, from the first that is no white space.
@@ -85,11 +85,11 @@ struct JSONParser: ~Copyable {
   /// Lets go of buffers that grew large. What was parsed is gone.
   mutating func giveBackMemory() {
     if tape.capacity * MemoryLayout<JSONTapeEntry>.stride > JSONLimits.retainedBytesMax {
-      tape.base.deallocate()
+      tape.deallocate()
       tape = JSONBuffer()
     }
     if side.capacity > JSONLimits.retainedBytesMax {
-      side.base.deallocate()
+      side.deallocate()
       side = JSONBuffer()
     }
   }

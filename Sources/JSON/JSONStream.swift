@@ -12,7 +12,7 @@ package struct JSONStream: ~Copyable {
   /// Where the text begins that is to be parsed next.
   private var begin = 0
   private var parser: JSONParser
-  private let tape: UnsafeMutablePointer<JSONTape>
+  private var tape: UnsafeMutablePointer<JSONTape>
   private let messageBytesMax: Int
 
   /// - Parameter messageBytesMax: The largest text taken, in bytes without white space before it; a larger one is a
@@ -22,12 +22,12 @@ package struct JSONStream: ~Copyable {
     self.bytes = JSONBuffer(capacity: JSONParser.paddingSize)
     self.parser = JSONParser(isDocument: false, anyValue: false)
     self.tape = .allocate(capacity: 1)
-    tape.initialize(to: JSONTape(input: bytes.base, side: parser.side.base, entries: parser.tape.base))
+    beginTape()
     bytes.base.update(repeating: 0, count: JSONParser.paddingSize)
   }
 
   deinit {
-    bytes.base.deallocate()
+    bytes.deallocate()
     tape.deallocate()
   }
 
@@ -75,6 +75,32 @@ package struct JSONStream: ~Copyable {
     return JSONValue(tape: tape, index: 0)
   }
 
+  private func beginTape() {
+    tape.initialize(to: JSONTape(input: bytes.base, side: parser.side.base, entries: parser.tape.base))
+  }
+
+  /// The size of the text that `next()` returned last, in bytes.
+  package var textSize: Int { bytes.base + begin - UnsafeMutablePointer(mutating: tape.pointee.input) }
+
+  /// Hands over the text that `next()` returned last, and what came before it, with the memory that they are in: nothing is copied but
+  /// the bytes behind it. What was consumed cannot be reached by `rewind` any more.
+  ///
+  /// - Returns: The owner of the values that `next()` returned, which last as long as it does.
+  package mutating func detach() -> JSONDocument {
+    let (entries, side) = parser.takeBuffers()
+    let taken = JSONDocument(input: bytes.base, side: side, entries: entries, tape: tape)
+    let rest = bytes.count - begin
+    var remaining = JSONBuffer<UInt8>(capacity: rest + JSONParser.paddingSize)
+    remaining.base.update(from: bytes.base + begin, count: rest)
+    (remaining.base + rest).update(repeating: 0, count: JSONParser.paddingSize)
+    remaining.count = rest
+    bytes = remaining
+    (released, begin) = (0, 0)
+    tape = .allocate(capacity: 1)
+    beginTape()
+    return taken
+  }
+
   /// Goes back so that the texts from `position` on are parsed again.
   ///
   /// - Parameter position: A value that `position` had since the last `release()`; anything else is a programmer's error.
@@ -94,7 +120,7 @@ package struct JSONStream: ~Copyable {
       begin = 0
       bytes.count = 0
       if bytes.capacity > JSONLimits.retainedBytesMax {
-        bytes.base.deallocate()
+        bytes.deallocate()
         bytes = JSONBuffer(capacity: JSONParser.paddingSize)
       }
       bytes.base.update(repeating: 0, count: JSONParser.paddingSize)

@@ -10,6 +10,8 @@
 //     member of an object is never dropped.
 // (4) A string's range lies inside the input or, when it held escapes, inside the side buffer of decoded bytes.
 
+import Glibc
+
 /// One value on the tape.
 ///
 /// Layout: `meta` has the kind in bits 0-7, flags in bits 8 and 9 and a length in bits 16-63: a string's size
@@ -88,28 +90,41 @@ struct JSONTape {
 ///
 /// A value type on purpose: the parser works on a copy in registers and stores it back when it pauses, so it must be
 /// freed by hand, by the one owner.
+///
+/// The memory is the C library's: its `realloc` moves what is large by changing page tables. To copy a message of some hundred
+/// megabytes each time it outgrows its buffer would hold up whoever shares the thread.
 struct JSONBuffer<Element: BitwiseCopyable> {
   var base: UnsafeMutablePointer<Element>
   var count: Int
   var capacity: Int
 
   init(capacity: Int = 0) {
-    self.base = .allocate(capacity: max(capacity, 1))
-    self.count = 0
     self.capacity = max(capacity, 1)
+    self.base = Self.memory(nil, self.capacity)
+    self.count = 0
+  }
+
+  private static func memory(_ old: UnsafeMutablePointer<Element>?, _ capacity: Int) -> UnsafeMutablePointer<Element> {
+    guard let memory = realloc(old, capacity * MemoryLayout<Element>.stride) else {
+      preconditionFailure("out of memory")
+    }
+    return memory.bindMemory(to: Element.self, capacity: capacity)
   }
 
   /// This buffer with room for `extra` more elements; its old memory is gone.
   @inline(never)
   consuming func grown(by extra: Int) -> JSONBuffer {
-    // What is large already grows by a quarter: while it is copied there are two of it.
+    // What is large already grows by a quarter, so that less of it stays unused.
     let growth = capacity * MemoryLayout<Element>.stride > 64 << 20 ? capacity / 4 : capacity
-    var larger = JSONBuffer(capacity: max(count + extra, capacity + growth, 64))
-    larger.base.update(from: base, count: count)
-    larger.count = count
-    base.deallocate()
+    let needed = max(count + extra, capacity + growth, 64)
+    var larger = self
+    larger.capacity = needed
+    larger.base = Self.memory(larger.base, larger.capacity)
     return larger
   }
+
+  /// Gives the memory back. The buffer, and whatever points into it, is not to be used again.
+  func deallocate() { free(base) }
 
   @inline(__always)
   mutating func append(_ element: Element) {

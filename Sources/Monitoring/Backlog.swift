@@ -46,6 +46,15 @@ package struct Backlog: Sendable {
     if count > rowsMax { base = snapshot() }
   }
 
+  /// Adds a commit that is too large to be looked at row by row.
+  ///
+  /// - Parameter before: the database without the commit.
+  package mutating func add(_ commit: Commit, since before: Snapshot) {
+    lastCommitID = commit.id
+    if firstSequence == nil { firstSequence = commit.sequence }
+    if base == nil { base = before }
+  }
+
   /// Adds a commit without ever taking a snapshot: for a sum that is sent at once.
   package mutating func addUp(_ commit: Commit, of specification: MonitorSpecification) {
     for change in commit.tables {

@@ -168,6 +168,20 @@ package final class MonitorHub {
     group.changes.removeAll(keepingCapacity: true)
   }
 
+  /// Notes for everyone whom it may concern that there was a commit of very many rows. What of it they are owed is found out piece by
+  /// piece, when they are sent what they are owed.
+  ///
+  /// - Parameter before: the database without the commit.
+  package func publishLarge(_ commit: Commit, before: Snapshot) {
+    for group in groups.values {
+      guard commit.tables.contains(where: { group.specification.table($0.table.index) != nil }) else { continue }
+      for subscription in group.subscriptions {
+        subscription.backlog = subscription.backlog ?? Backlog()
+        subscription.backlog?.add(commit, since: before)
+      }
+    }
+  }
+
   private func encode(_ group: MonitorGroup, _ format: UpdateFormat, _ writer: inout ByteWriter) -> Bool {
     writer.removeAll()
     var updates = TableUpdatesWriter(format: format)

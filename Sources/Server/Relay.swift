@@ -69,6 +69,8 @@ final class Relay {
   private var passedOver = 0
   /// Until then the loss of the source is nobody's business.
   private var grace: Scheduled<Void>?
+  /// Counts connections and ends: what was begun for one of them is not wanted after it.
+  private var generation = 0
   /// Messages of the source are being handled: the segment is closed after the last of them.
   private var isInBurst = false
 
@@ -102,6 +104,7 @@ final class Relay {
 
   /// Ends the relay with its database. Who waits for the source is told.
   func stop() {
+    generation += 1
     grace?.cancel()
     link.stop()
     cancelForwarded(inFlightOnly: false)
@@ -114,6 +117,7 @@ final class Relay {
   // MARK: - The dialogue, step by step
 
   private func begin() {
+    generation += 1
     monitor = .since
     newSchema = nil
     isSourceConnected = true
@@ -235,40 +239,60 @@ final class Relay {
       (isFound, id, updates) = (found, told == .zero ? nil : told, third)
     }
     if isFound, newSchema != nil || sourceCommitID == nil { return giveUp("finds a state that was not asked for") }
-    do {
-      if let newSchema {
-        try install(newSchema, updates, id)
-      } else {
-        try change(updates, isComplete: !isFound, id)
-      }
-    } catch {
-      return distrust(error)
+    let terms = ReplicaTerms(commitID: id, isVerbatim: true)
+    let schema = newSchema ?? database.database.schema
+    let complete = isFound || newSchema != nil ? [] : schema.tables
+    take(updates, schema, complete: complete, terms: terms) { [self] in
+      newSchema = nil
+      sourceCommitID = id
+      passedOver = 0
+      noteFollowing(isFound: isFound)
     }
-    newSchema = nil
-    sourceCommitID = id
-    passedOver = 0
-    noteFollowing(isFound: isFound)
+  }
+
+  /// Takes what may be too much for the loop. What the source tells next waits.
+  ///
+  /// - Parameter done: called when it is here.
+  private func take(
+    _ updates: JSONValue, _ schema: DatabaseSchema, complete: [TableSchema], terms: ReplicaTerms, done: @escaping () -> Void
+  ) {
+    let copy = SourceCopy(updates, of: link.takeMessage(), monitor.format, schema: schema, complete: complete, terms: terms)
+    link.hold()
+    let generation = generation
+    let finish: (OVSDBError?) -> Void = { [weak self] error in
+      guard let self, self.generation == generation else { return }
+      beginBurst()
+      if let error { distrust(error) } else { done() }
+      endBurst()
+      link.release()
+    }
+    if newSchema == nil {
+      server.take(copy, into: database) { [weak self] in self?.generation == generation } done: { finish($0) }
+    } else {
+      server.inBackground(on: .rewriting) { copy.run(Database(schema: schema)) } then: { [weak self] error in
+        guard let self, self.generation == generation else { return }
+        if error == nil { install(copy) }
+        server.letGo(Remains(copy.takeRemains()))
+        finish(error)
+      }
+    }
   }
 
   /// Serves the contents of the source under a schema that is new here, as after a conversion.
-  private func install(_ schema: DatabaseSchema, _ contents: JSONValue, _ id: UUID?) throws(OVSDBError) {
-    let fresh = Database(schema: schema)
-    let rows = try SourceRows(database: fresh).read(contents, monitor.format)
-    _ = try fresh.replicate(rows, terms: ReplicaTerms(commitID: id, isVerbatim: true))
+  private func install(_ copy: SourceCopy) {
+    guard let fresh = copy.database else { return }
     server.closeSegment()
-    _ = database.replace(with: fresh, atomCount: fresh.atomCount)
+    server.letGo(database.replace(with: fresh, atomCount: copy.commit?.atomGrowth ?? 0))
     isAvailable = true
     server.databaseChanged(database, because: "\(name) database schema changed at its source")
     server.remotes.databaseChanged(database)
   }
 
-  private func change(_ updates: JSONValue, isComplete: Bool, _ id: UUID?) throws(OVSDBError) {
+  private func change(_ updates: JSONValue, _ terms: ReplicaTerms) throws(OVSDBError) {
     let current = database.database
     let rows = try SourceRows(database: current).read(updates, monitor.format)
     let previousID = current.lastCommitID
-    let terms = ReplicaTerms(commitID: id, isVerbatim: true)
-    let complete = isComplete ? current.schema.tables : []
-    guard let commit = try current.replicate(rows, complete: complete, terms: terms) else { return }
+    guard let commit = try current.replicate(rows, terms: terms) else { return }
     // There is no log that could refuse it.
     if let error = server.record(commit, in: database, previousID: previousID) { throw error }
   }
@@ -291,9 +315,14 @@ final class Relay {
     }
     let id = hasID ? commitID(params[1]) : nil
     if hasID, id == nil { return giveUp("sends an update without id") }
+    let told = id == .zero ? nil : id
+    let terms = ReplicaTerms(commitID: told, isVerbatim: true)
+    guard link.messageSize <= SourceCopy.smallMessageBytesMax else {
+      return take(updates, database.database.schema, complete: [], terms: terms) { [self] in sourceCommitID = told }
+    }
     do {
-      try change(updates, isComplete: false, id == .zero ? nil : id)
-      sourceCommitID = id == .zero ? nil : id
+      try change(updates, terms)
+      sourceCommitID = told
     } catch {
       distrust(error)
     }
@@ -377,6 +406,7 @@ extension Relay: SourceLinkOwner {
   func linkBecameWritable(_ link: SourceLink) { if state == .following { sendWaiting() } }
 
   func linkLost(_ link: SourceLink) {
+    generation += 1
     beginBurst()
     cancelForwarded(inFlightOnly: true)
     if state == .following, grace == nil {

@@ -40,6 +40,8 @@ final class Replication {
   private let ended: (Replication) -> Void
   /// Databases under replication.
   private var copies: [String: Copy] = [:]
+  /// Counts connections and ends: what was begun for one of them is not wanted after it.
+  private var generation = 0
   /// Databases about which the source was asked something that it has not answered.
   private var awaitedSchemas = 0
   private let log = Logger(label: "replication")
@@ -84,7 +86,10 @@ final class Replication {
 
   func start() { link.start() }
 
-  func stop() { link.stop() }
+  func stop() {
+    generation += 1
+    link.stop()
+  }
 
   func setProbe(milliseconds: Int64) { link.probeMilliseconds = milliseconds }
 
@@ -184,15 +189,34 @@ final class Replication {
   private func copyContents(_ contents: JSONValue, to name: String) {
     guard let copy = copies[name] else { return }
     guard copy.isCurrent else { return beginAnew(name) }
-    do {
-      let rows = try SourceRows(database: copy.database.database).read(contents, .whole)
-      try server.replicate(rows, complete: copy.tables, terms: ReplicaTerms(), in: copy.database)
-      log.info("\(name): the contents are those of \(source): \(rows.count) rows")
-    } catch where error.tag == .ioError {
-      return retry(name, error)
-    } catch {
-      return end("\(name): the contents of the source do not fit: \(error)")
+    take(contents, of: copy, complete: copy.tables) { [self] rowCount, error in
+      switch error?.tag {
+      case nil: noteCopied(name, rowCount)
+      case .ioError: retry(name, error)
+      case .canceled: beginAnew(name)
+      default: end("\(name): the contents of the source do not fit: \(error?.description ?? "")")
+      }
     }
+  }
+
+  /// Takes what is too much for the loop. What the source tells next waits.
+  private func take(
+    _ updates: JSONValue, of copy: Copy, complete: [TableSchema], done: @escaping (_ rowCount: Int, OVSDBError?) -> Void
+  ) {
+    let taken = SourceCopy(
+      updates, of: link.takeMessage(), .whole, schema: copy.schema, complete: complete, terms: ReplicaTerms())
+    link.hold()
+    let generation = generation
+    server.take(taken, into: copy.database) { [weak self] in
+      self?.generation == generation
+    } done: { [weak self] error in
+      done(taken.rowCount, error)
+      self?.link.release()
+    }
+  }
+
+  private func noteCopied(_ name: String, _ rowCount: Int) {
+    log.info("\(name): the contents are those of \(source): \(rowCount) rows")
     copies[name]?.isDone = true
     guard awaitedSchemas == 0, copies.values.allSatisfy(\.isDone) else { return }
     state = .replicating
@@ -204,6 +228,9 @@ final class Replication {
       return distrust("is no update", params)
     }
     guard copy.isCurrent else { return beginAnew(name) }
+    guard link.messageSize <= SourceCopy.smallMessageBytesMax else {
+      return take(updates, of: copy, complete: []) { [self] _, error in if let error { retry(name, error) } }
+    }
     do {
       let rows = try SourceRows(database: copy.database.database).read(updates, .whole)
       try server.replicate(rows, terms: ReplicaTerms(), in: copy.database)
@@ -241,8 +268,8 @@ final class Replication {
   }
 
   /// What the source told could not be done here; the copy begins anew after a pause.
-  private func retry(_ name: String, _ error: OVSDBError) {
-    log.error("\(name): a change of \(source) cannot be made here, all is copied anew: \(error)")
+  private func retry(_ name: String, _ error: OVSDBError?) {
+    log.error("\(name): a change of \(source) cannot be made here, all is copied anew: \(error?.description ?? "")")
     link.abandon()
   }
 
@@ -274,6 +301,7 @@ final class Replication {
 
 extension Replication: SourceLinkOwner {
   func linkConnected(_ link: SourceLink) {
+    generation += 1
     copies = [:]
     state = .connecting
     askID()
@@ -288,6 +316,7 @@ extension Replication: SourceLinkOwner {
   func linkBecameWritable(_ link: SourceLink) {}
 
   func linkLost(_ link: SourceLink) {
+    generation += 1
     state = state == .connecting ? .connecting : .lost
     awaitedSchemas = 0
   }

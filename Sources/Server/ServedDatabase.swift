@@ -99,6 +99,23 @@ final class ServedDatabase {
     server.tlsColumns?.databaseChanged(self)
   }
 
+  /// Takes over what was made of the database elsewhere: so many changes that nobody is told of them one by one.
+  ///
+  /// - Returns: what was there before.
+  func adopt(_ made: Database, _ commit: Commit) -> Any {
+    precondition(followed == nil, "nothing else replaces the database meanwhile")
+    let before = database.snapshot
+    let tables = database.adopt(made)
+    atomCount += commit.atomGrowth
+    // Whoever knows an earlier state is told everything anew, which is not much more than what has changed.
+    let old = history
+    history = History(baseID: commit.id)
+    hub.publishLarge(commit, before: before)
+    server.remotes.databaseChanged(self)
+    server.tlsColumns?.databaseChanged(self)
+    return (tables, old, before)
+  }
+
   /// Takes back the last commit, which was published to sessions whose output is taken back as well.
   func undo(_ commit: Commit, previousID: UUID) {
     database.undo(commit, previousID: previousID)

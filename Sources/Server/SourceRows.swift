@@ -109,16 +109,22 @@ extension Server {
   ///
   /// - Throws: why nothing was changed; `.ioError` when it was the log that refused.
   func replicate(
-    _ rows: [ReplicaRow], complete: [TableSchema] = [], terms: ReplicaTerms, in database: ServedDatabase
+    _ rows: [ReplicaRow], terms: ReplicaTerms, in database: ServedDatabase
   ) throws(OVSDBError) {
     // A segment that is done again does what clients asked, not what a source told: the commit stays out of it.
     closeSegment()
     let previousID = database.database.lastCommitID
-    guard let commit = try database.database.replicate(rows, complete: complete, terms: terms) else { return }
+    guard let commit = try database.database.replicate(rows, terms: terms) else { return }
+    if let error = recordAlone(commit, in: database, previousID: previousID) { throw error }
+  }
+
+  /// Writes and tells a commit that is made already, in a segment of its own; taken back when the log refuses it.
+  func recordAlone(_ commit: Commit, in database: ServedDatabase, previousID: UUID) -> OVSDBError? {
     let wasCareful = isCareful
     isCareful = true
     defer { isCareful = wasCareful }
-    if let error = record(commit, in: database, previousID: previousID) { throw error }
+    if let error = record(commit, in: database, previousID: previousID) { return error }
     closeSegment()
+    return nil
   }
 }

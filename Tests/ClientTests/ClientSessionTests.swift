@@ -14,12 +14,19 @@ import Testing
 final class ToyServer: RPCConnectionOwner {
   func inputAvailable(_ connection: RPCConnection) {
     while let message = try? connection.next() {
+      if case .reply(let id, _) = message, id.isString("alive") {
+        connection.output.append(utf8: Self.word("last"))
+        heardOfPeer?()
+      }
       guard case .request(let method, let params, let id) = message else { continue }
       switch method.string {
       case "double":
         connection.output.append("{\"id\":null,\"method\":\"before\",\"params\":[]}")
         answer(id, "\"result\":\(params.text())", connection)
         connection.output.append("{\"id\":null,\"method\":\"after\",\"params\":[1]}")
+      case "ask back":
+        connection.output.append(utf8: Self.word("first") + Self.word("large", size: 100_000) + Self.word("second"))
+        connection.output.append("{\"id\":\"alive\",\"method\":\"echo\",\"params\":[]}")
       case "hang": break
       case "end": connection.close()
       default: answer(id, "\"error\":\"unknown method\"", connection)
@@ -29,6 +36,10 @@ final class ToyServer: RPCConnectionOwner {
     connection.flush()
   }
 
+  private static func word(_ name: String, size: Int = 1) -> String {
+    "{\"id\":null,\"method\":\"\(name)\",\"params\":[\"\(String(repeating: "x", count: size))\"]}"
+  }
+
   private func answer(_ id: JSONValue, _ rest: String, _ connection: RPCConnection) {
     connection.output.append(utf8: "{\"id\":\(id.text()),\(rest)}")
   }
@@ -36,6 +47,8 @@ final class ToyServer: RPCConnectionOwner {
   func becameWritable(_ connection: RPCConnection) {}
   func closed(_ connection: RPCConnection, reason: RPCCloseReason) { keepAlive = nil }
   var keepAlive: ToyServer?
+  /// Called when the other side has answered the echo of "ask back".
+  var heardOfPeer: (() -> Void)?
 }
 
 @Suite struct ClientSessionTests {

@@ -56,6 +56,42 @@ private final class Follower: SourceLinkOwner {
   func linkLost(_ link: SourceLink) { note("lost") }
 }
 
+/// Holds its link at the first word it hears, until it is told to go on, and takes a large word away.
+private final class Holder: SourceLinkOwner {
+  let link: SourceLink
+  private let seen: EventLoopPromise<[String]>
+  private(set) var events: [String] = []
+  private var taken: (texts: [JSONDocument], word: JSONValue)?
+
+  init(_ link: SourceLink, seen: EventLoopPromise<[String]>) {
+    self.link = link
+    self.seen = seen
+    link.owner = self
+    link.start()
+  }
+
+  func goOn() {
+    events.append("released")
+    link.release()
+  }
+
+  func linkConnected(_ link: SourceLink) { link.call("ask back", params: { $0.append("[]") }) { _ in } }
+
+  func link(_ link: SourceLink, received method: JSONValue, _ params: JSONValue) {
+    let word = method.string ?? ""
+    events.append("\(word) of \(link.messageSize > 100_000 ? "many" : "few")")
+    if word == "first" { link.hold() }
+    if word == "large", let text = params[0] { taken = (link.takeMessage(), text) }
+    guard word == "last" else { return }
+    events.append("kept \(taken?.word.string?.utf8.count ?? 0)")
+    seen.succeed(events)
+  }
+
+  func linkDrained(_ link: SourceLink) {}
+  func linkBecameWritable(_ link: SourceLink) {}
+  func linkLost(_ link: SourceLink) {}
+}
+
 @Suite struct SourceLinkTests {
   private let loop = MultiThreadedEventLoopGroup.singleton.next()
 
@@ -118,5 +154,33 @@ private final class Follower: SourceLinkOwner {
     #expect(seen == ["connected", "error \"unknown method\""])
     // With a pause after each it would take more than two minutes.
     #expect(try #require(duration) < .seconds(60))
+  }
+
+  @Test(.timeLimit(.minutes(2))) func whatComesWhileALinkIsHeldComesInOrderLaterAndEchoesAreAnswered() async throws {
+    let loop = loop
+    let peerHeard = try await loop.submit { NIOLoopBoundBox<(() -> Void)?>(nil, eventLoop: loop) }.get()
+    let listener = try Listener.open(.parse("ptcp:0:127.0.0.1", origin: .commandLine), group: loop, rundir: "/") { accepted in
+      let connection = RPCConnection(name: accepted.name)
+      let server = ToyServer()
+      server.keepAlive = server
+      server.heardOfPeer = { peerHeard.value?() }
+      connection.owner = server
+      try accepted.channel.pipeline.syncOperations.addHandler(connection)
+    }
+    defer { listener.close() }
+    let method = try ConnectionMethod.parse("tcp:127.0.0.1:\(try #require(listener.boundPort))", origin: .commandLine)
+    let seen = loop.makePromise(of: [String].self)
+    let holder = try await loop.submit {
+      let link = SourceLink([method], on: loop, rundir: "/", probeMilliseconds: 0, messageBytesMax: 1 << 20)
+      let holder = Holder(link, seen: seen)
+      peerHeard.value = { holder.goOn() }
+      return NIOLoopBound(holder, eventLoop: loop)
+    }.get()
+    let events = try await seen.futureResult.get()
+    #expect(events == ["first of few", "released", "large of many", "second of few", "last of few", "kept 100000"])
+    try await loop.submit {
+      peerHeard.value = nil
+      holder.value.link.stop()
+    }.get()
   }
 }

@@ -188,4 +188,28 @@ extension JSONStream {
     #expect(try stream.nextText() == #"["B"]"#)
     #expect(try stream.next()?.count == 0)
   }
+
+  @Test func aTextThatIsDetachedOutlivesTheStreamWhichGoesOn() throws {
+    var kept: [(JSONDocument, JSONValue)] = []
+    do {
+      var stream = JSONStream(messageBytesMax: .max)
+      let bytes = Array((transact + " [1]" + transact + "{}").utf8)
+      var begin = 0
+      // Whole texts and the beginning of the next, however the bytes are cut.
+      for size in [700, 3, 40, bytes.count] {
+        let end = min(bytes.count, begin + size)
+        bytes[begin..<end].withUnsafeBytes { stream.append($0) }
+        begin = end
+        while let value = try stream.next() {
+          #expect(stream.textSize > 0)
+          kept.append((stream.detach(), value))
+          #expect(stream.position == 0)
+        }
+      }
+      #expect(stream.bufferedCount == 0)
+    }
+    #expect(kept.count == 4)
+    let expected = try [transact, "[1]", transact, "{}"].map { try JSONDocument.parse($0).withRoot { $0.text(sorted: false) } }
+    #expect(kept.map { document, value in withExtendedLifetime(document) { value.text(sorted: false) } } == expected)
+  }
 }
