@@ -44,10 +44,11 @@ final class RemoteManager {
 
   /// Adds a remote.
   ///
+  /// - Parameter mayBeMissing: what a `db:` form names was there once; without it there is a line in the log, and it may come back.
   /// - Throws: when the name may not be used from where it comes, or a `db:` form names what is not there.
-  func add(_ name: String, origin: ConnectionMethod.Origin) throws {
+  func add(_ name: String, origin: ConnectionMethod.Origin, mayBeMissing: Bool = false) throws {
     if name.hasPrefix("db:") {
-      try DatabaseColumn.check(name, in: server)
+      if !mayBeMissing { try DatabaseColumn.check(name, in: server) }
     } else {
       _ = try ConnectionMethod.parse(name, origin: origin)
     }

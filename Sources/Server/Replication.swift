@@ -35,7 +35,9 @@ final class Replication {
   private(set) var sourceID: UUID?
   /// The one database that follows; nil: all that the source has too.
   private let only: String?
-  private unowned let server: Server
+  unowned let server: Server
+  /// Why the source does not give its contents, when it said so at the last attempt.
+  private(set) var refusal: String?
   let link: SourceLink
   private let ended: (Replication) -> Void
   /// Databases under replication.
@@ -89,6 +91,17 @@ final class Replication {
   func stop() {
     generation += 1
     link.stop()
+  }
+
+  /// Tells the source that a database has other followers than before.
+  func tellFollowers(of database: String) {
+    guard copies[database] != nil, link.isConnected else { return }
+    link.notify(Self.followersMethod) { writer in
+      writer.append("[")
+      writer.appendQuoted(database)
+      writeFollowers(of: database, to: &writer)
+      writer.append("]")
+    }
   }
 
   func setProbe(milliseconds: Int64) { link.probeMilliseconds = milliseconds }
@@ -157,15 +170,14 @@ final class Replication {
   }
 
   private func askContents(of name: String, _ schema: DatabaseSchema, _ tables: [TableSchema]) {
-    let params: (inout ByteWriter) -> Void = { [server] writer in
+    let params: (inout ByteWriter) -> Void = { [self] writer in
       writer.append("[")
       writer.appendQuoted(name)
-      // Who asks is part of the id: two servers that follow each other notice it by that.
+      // Who asks is part of the id: servers that follow each other notice it by that.
       writer.append(utf8: ",[\"\(Self.monitorWord)\",")
       writer.appendQuoted(name)
-      writer.append(",\"")
-      server.id.write(to: &writer)
-      writer.append("\"],{")
+      writeFollowers(of: name, to: &writer)
+      writer.append("],{")
       for (position, table) in tables.enumerated() {
         if position > 0 { writer.append(",") }
         writer.appendQuoted(table.name)
@@ -179,7 +191,9 @@ final class Replication {
       guard let self else { return }
       switch reply {
       case .result(let contents): copyContents(contents, to: name)
-      case .error(let error): distrust("is no contents of \(name)", error)
+      case .error(let error):
+        refusal = error.member("details")?.string
+        distrust("is no contents of \(name)", error)
       case .lost: break
       }
     }
@@ -220,6 +234,7 @@ final class Replication {
     copies[name]?.isDone = true
     guard awaitedSchemas == 0, copies.values.allSatisfy(\.isDone) else { return }
     state = .replicating
+    refusal = nil
     link.succeeded()
   }
 
@@ -285,9 +300,6 @@ final class Replication {
   }
 
   // MARK: - JSON
-
-  /// The first word of a monitor's id by which a replicating server is known.
-  static let monitorWord = "replication"
 
   private static func write(_ names: [String], to writer: inout ByteWriter) {
     writer.append("[")

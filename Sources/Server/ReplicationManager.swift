@@ -43,7 +43,9 @@ struct ExcludedTables: Equatable, Sendable {
 
 /// The active-backup service model of a server.
 final class ReplicationManager {
-  private unowned let server: Server
+  unowned let server: Server
+  /// Who follows us (ReplicationRing.swift).
+  var followers = KnownFollowers()
   /// The source of `--sync-from` and `set-active-ovsdb-server`, whether it is followed or not.
   private(set) var source: String?
   private(set) var excluded = ExcludedTables()
@@ -174,12 +176,14 @@ final class ReplicationManager {
     }
   }
 
-  /// Whether a monitor is asked for by a server that this one follows itself: neither would ever have anything new to tell, and both
-  /// could hand their rows to and fro without end.
-  func isMutual(_ monitorID: JSONValue) -> Bool {
-    guard monitorID.kind == .array, monitorID[0]?.string == Replication.monitorWord else { return false }
-    guard let id = monitorID[2]?.utf8.flatMap({ UUID(utf8: $0) }) else { return false }
-    return general?.sourceID == id || single.values.contains { $0.sourceID == id }
+  // MARK: - Rings
+
+  /// What makes a database a backup.
+  func replications(of database: String) -> [Replication] { [general, single[database]].compactMap { $0 } }
+
+  /// The followers of a database have changed: its source is told.
+  func tellSources(of database: String) {
+    for replication in replications(of: database) { replication.tellFollowers(of: database) }
   }
 
   // MARK: - Status
@@ -204,10 +208,11 @@ final class ReplicationManager {
   }
 
   private static func words(_ replication: Replication) -> String {
-    switch replication.state {
-    case .connecting: "connecting: \(replication.source)"
+    let refusal = replication.refusal.map { "\nrefused: \($0)" } ?? ""
+    return switch replication.state {
+    case .connecting: "connecting: \(replication.source)\(refusal)"
     case .replicating: "replicating: \(replication.source)"
-    case .lost: "not connected to \(replication.source)"
+    case .lost: "not connected to \(replication.source)\(refusal)"
     }
   }
 }

@@ -170,6 +170,7 @@ package final class Server {
     session.forwarded = [:]
     for (database, subscription) in session.monitors.values { database.hub.unsubscribe(subscription) }
     session.monitors = [:]
+    replication.forget(session)
     for database in databases.values {
       database.forget(session)
       for line in database.contents.values { line.queue.removeAll { $0.session === session } }

@@ -18,6 +18,8 @@ private struct Arguments {
   /// Those of the remotes that a command added before a crash.
   var addedRemotes: Set<String> = []
   var databases: [String] = []
+  /// They are what commands had made of the command line before a crash.
+  var isAfterCrash = false
   var opensNoDatabase = false
   var runCommand: String?
   var controlSocket: String?
@@ -89,6 +91,7 @@ package enum ServerProgram {
   private static func restored(_ arguments: Arguments, _ saved: SavedConfiguration?) -> Arguments {
     guard let set = saved?.load() else { return arguments }
     var restored = arguments
+    restored.isAfterCrash = true
     restored.databases = set.databases
     restored.remotes = set.remotes
     (restored.source, restored.excluded, restored.startsActive) = (set.source, set.excluded, !set.follows)
@@ -113,10 +116,14 @@ package enum ServerProgram {
     let followsDatabase = TLSColumns.isFollowing(arguments.tls)
     if !followsDatabase { _ = try TLSColumns(arguments.tls, of: server) }
     if let path = arguments.configurationFile { try server.configure(from: path) }
-    if followsDatabase { server.tlsColumns = try TLSColumns(arguments.tls, of: server) }
+    if followsDatabase {
+      server.tlsColumns = try TLSColumns(arguments.tls, of: server, afterCrash: arguments.isAfterCrash)
+    }
     try server.remotes.serve(inherited)
     for remote in arguments.remotes {
-      try server.remotes.add(remote, origin: arguments.addedRemotes.contains(remote) ? .controlSocket : .commandLine)
+      try server.remotes.add(
+        remote, origin: arguments.addedRemotes.contains(remote) ? .controlSocket : .commandLine,
+        mayBeMissing: arguments.isAfterCrash)
     }
     server.remotes.run()
     try startReplication(server, arguments)

@@ -61,7 +61,11 @@ extension Session {
         replyError(id) { $0.appendQuoted("\(error)") }
       }
     case .notification(let method, let params):
-      if method.isString("cancel") { cancel(params) }
+      if method.isString("cancel") {
+        cancel(params)
+      } else if method.isString(Replication.followersMethod) {
+        server.replication.noteFollowers(params, by: self)
+      }
     case .reply:
       closeOver(unexpected: "reply")
     case .error:

@@ -30,12 +30,10 @@ extension Session {
     guard requests.kind == .object else { throw .syntaxError("monitor-requests must be object", at: requests) }
     let key = monitorID.text(sorted: true)
     if monitors[key] != nil { throw .syntaxError("duplicate monitor ID", at: monitorID) }
-    if database.isBackup, server.replication.isMutual(monitorID) {
-      throw OVSDBError(.notAllowed, "\(database.name): this server follows the one that asks")
-    }
     let specification = try MonitorSpecification(
       json: requests, schema: database.database.schema, allowsCondition: format != .update)
     let since = format == .update3 ? try sinceID(params) : nil
+    try server.replication.admit(monitorID, to: database, for: self)
 
     try kept.add(
       .monitors, key, size: key.utf8.count + requests.detachedSize, count: monitors.count, limits: server.limits)

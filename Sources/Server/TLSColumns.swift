@@ -23,12 +23,18 @@ final class TLSColumns {
 
   /// Applies the options.
   ///
+  /// - Parameter afterCrash: what the options name was there when the process before this one started, and a command may have removed it:
+  ///   that is told in the log, as it was then, and the options are followed for the case that it comes back.
   /// - Throws: when one names what is not there.
-  init(_ options: TLSOptions.Values, of server: Server, context: TLSContext = .shared) throws(ConfigurationError) {
+  init(
+    _ options: TLSOptions.Values, of server: Server, afterCrash: Bool = false, context: TLSContext = .shared
+  ) throws(ConfigurationError) {
     self.server = server
     self.options = options
     self.context = context
-    for value in Self.values(options) where value.hasPrefix("db:") { _ = try column(value) }
+    if !afterCrash {
+      for value in Self.values(options) where value.hasPrefix("db:") { _ = try column(value) }
+    }
     apply()
   }
 

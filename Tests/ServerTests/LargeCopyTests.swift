@@ -97,7 +97,7 @@ struct LargeCopyTests {
 
   @Test func clientsOfARelayAreAnsweredWhileALargeCopyIsMade() throws {
     let source = try makeSource()
-    let relay = try DatabaseServer(.ours, [], options: [])
+    let relay = try DatabaseServer(.ours, [], options: ["--no-dbs"])
     let light = try relay.session()
     try light.call("set_db_change_aware", [true])
     try relay.command("ovsdb-server/add-db", "relay:D:\(source.remote)")

@@ -222,6 +222,70 @@ struct ReplicationTests {
     try waitForStatus(servers[1], "replicating")
   }
 
+  /// Each of several servers follows the next, the last the first.
+  private func makeRing(_ count: Int, atOnce: Bool) throws -> [DatabaseServer] {
+    let servers = try (0..<count).map { _ in try DatabaseServer(.ours, [.schema(Self.schema)]) }
+    for (place, server) in servers.enumerated() {
+      try server.session().call("transact", insert(place))
+      try server.command("ovsdb-server/set-active-ovsdb-server", servers[(place + 1) % count].remote)
+    }
+    for (place, server) in servers.enumerated() {
+      try server.command("ovsdb-server/connect-active-ovsdb-server")
+      if !atOnce, place < count - 1 { try waitForStatus(server, "replicating") }
+    }
+    return servers
+  }
+
+  /// The ring is cut at one place when one is refused and all others follow.
+  private func waitUntilCut(_ servers: [DatabaseServer]) throws -> Int {
+    var statuses: [String] = []
+    do {
+      try waitUntil("a cut", seconds: 60) {
+        statuses = try servers.map { try $0.command("ovsdb-server/sync-status") }
+        return statuses.filter { $0.contains("refused: D: this server follows the one that asks") }.count == 1
+          && statuses.filter { $0.contains("replicating") }.count == servers.count - 1
+      }
+    } catch {
+      throw ProcessError("\(error): \(statuses)\n\(servers.map(\.diagnosis).joined(separator: "\n"))")
+    }
+    return try #require(statuses.firstIndex { $0.contains("refused") })
+  }
+
+  @Test(arguments: [(3, false), (3, true), (5, false), (5, true)])
+  func aRingOfBackupsIsCutAndNobodyCopiesForEver(count: Int, atOnce: Bool) throws {
+    let servers = try makeRing(count, atOnce: atOnce)
+    let cut = try waitUntilCut(servers)
+    for server in servers { try waitForEqualContents(servers[cut], server) }
+    // Whoever is made active is followed by all others, and the one that was refused is not refused any more.
+    let active = (cut + 1) % count
+    try servers[active].command("ovsdb-server/disconnect-active-ovsdb-server")
+    try servers[active].session().call("transact", insert(100))
+    for server in servers { try waitForEqualContents(servers[active], server) }
+    for (place, server) in servers.enumerated() where place != active {
+      try waitForStatus(server, "replicating")
+      #expect(!(try server.command("ovsdb-server/sync-status").contains("refused")))
+    }
+  }
+
+  @Test func aChainOfBackupsIsNoRing() throws {
+    let servers = try (0..<4).map { _ in try DatabaseServer(.ours, [.schema(Self.schema)]) }
+    for (server, source) in zip(servers.dropFirst(), servers) {
+      try server.command("ovsdb-server/set-active-ovsdb-server", source.remote)
+      try server.command("ovsdb-server/connect-active-ovsdb-server")
+    }
+    try servers[0].session().call("transact", insert(1))
+    for server in servers.dropFirst() {
+      try waitForEqualContents(servers[0], server)
+      #expect(try server.command("ovsdb-server/sync-status").contains("replicating"))
+    }
+    // The last becomes the first: the chain is closed only after it was cut.
+    try servers[1].command("ovsdb-server/disconnect-active-ovsdb-server")
+    try servers[0].command("ovsdb-server/set-active-ovsdb-server", servers[3].remote)
+    try servers[0].command("ovsdb-server/connect-active-ovsdb-server")
+    try servers[1].session().call("transact", insert(2))
+    try waitForEqualContents(servers[1], servers[0])
+  }
+
   @Test func theConfigurationFileMakesSingleDatabasesBackups() throws {
     let source = try DatabaseServer(.peer, [.schema(Self.schema)])
     try source.session().call("transact", insert(1))
