@@ -69,6 +69,7 @@ package final class SourceLink {
 
   private struct Call {
     let method: StaticString
+    let isLarge: Bool
     let reply: (SourceReply) -> Void
     let timer: Scheduled<Void>?
   }
@@ -164,6 +165,7 @@ package final class SourceLink {
     let connection = RPCConnection(name: method.name, messageBytesMax: messageBytesMax)
     connection.probeIntervalMilliseconds = probeMilliseconds
     connection.announcesClosing = true
+    connection.input.defersLargeObjects = true
     connection.owner = self
     try channel.pipeline.syncOperations.addHandler(connection)
     self.connection = connection
@@ -232,12 +234,13 @@ package final class SourceLink {
   ///
   /// - Parameters:
   ///   - timeoutMilliseconds: a source that has not answered by then is abandoned; nil: it may take as long as it likes.
+  ///   - isLarge: a result of many members is not looked at before `takeMessage`, which the owner calls for it.
   ///   - params: appends an array.
   ///   - reply: called once, also when the connection ends.
   /// - Returns: the request's id; nil without a connection, `reply` has been called then.
   @discardableResult
   package func call(
-    _ method: StaticString, timeoutMilliseconds: Int64? = nil, params: (inout ByteWriter) -> Void,
+    _ method: StaticString, timeoutMilliseconds: Int64? = nil, isLarge: Bool = false, params: (inout ByteWriter) -> Void,
     reply: @escaping (SourceReply) -> Void
   ) -> Int64? {
     guard isConnected, let connection else {
@@ -252,7 +255,7 @@ package final class SourceLink {
     let timer = timeoutMilliseconds.map { milliseconds in
       eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(milliseconds)) { [weak self] () -> Void in self?.noteSilence(id) }
     }
-    pending[id] = Call(method: method, reply: reply, timer: timer)
+    pending[id] = Call(method: method, isLarge: isLarge, reply: reply, timer: timer)
     flushSoon()
     return id
   }
@@ -267,7 +270,7 @@ package final class SourceLink {
   /// Forgets who waits for a reply; it is passed over when it comes.
   package func forget(_ id: Int64) {
     pending[id]?.timer?.cancel()
-    if let call = pending[id] { pending[id] = Call(method: call.method, reply: { _ in }, timer: nil) }
+    if let call = pending[id] { pending[id] = Call(method: call.method, isLarge: false, reply: { _ in }, timer: nil) }
   }
 
   private func append(_ method: StaticString, _ params: (inout ByteWriter) -> Void, to connection: RPCConnection) {
@@ -336,8 +339,13 @@ extension SourceLink: RPCConnectionOwner {
 
   private func handle(_ message: RPCMessage) {
     switch message {
-    case .reply(let id, let result): answered(id)?.reply(.result(result))
-    case .error(let id, let error): answered(id)?.reply(.error(error))
+    case .reply(let id, let result):
+      guard let call = answered(id) else { break }
+      if !call.isLarge { settleMessage() }
+      call.reply(.result(result))
+    case .error(let id, let error):
+      settleMessage()
+      answered(id)?.reply(.error(error))
     case .notification(let method, let params): owner?.link(self, received: method, params)
     case .request(let method, _, _):
       // Nothing but echo, which the connection answers, is asked of a client.
@@ -350,9 +358,15 @@ extension SourceLink: RPCConnectionOwner {
   /// The size of the message that is being handed over, in bytes.
   package var messageSize: Int { handedOver?.size ?? connection?.input.textSize ?? 0 }
 
+  /// Makes a notification of many members what it should be, for an owner that does not take it: the names in an object differ. With a
+  /// reply this was done, unless the call said otherwise.
+  package func settleMessage() {
+    if let handedOver { handedOver.texts.forEach { $0.settle() } } else { connection?.input.settle() }
+  }
+
   /// Gives the owner the message that is being handed over, to be looked at on another thread.
   ///
-  /// - Returns: what its values last with; empty without a connection.
+  /// - Returns: what its values last with, to be settled there; empty without a connection.
   package func takeMessage() -> [JSONDocument] {
     if let handedOver { return handedOver.texts }
     return connection.map { [$0.input.detach()] } ?? []

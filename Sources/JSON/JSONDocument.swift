@@ -6,7 +6,7 @@ import Glibc
 
 /// A document that owns its bytes and its tape.
 ///
-/// Sendable because nothing writes to its memory after `init`, and its memory lives as long as it does.
+/// Sendable because nothing writes to its memory after `init` or `settle`, and its memory lives as long as it does.
 ///
 /// Values do not keep their document alive. Keep it in a property or a `let` of the scope that uses them, never in a
 /// temporary as in `parse(text).root.count`; `withRoot` is for the rest.
@@ -15,6 +15,8 @@ package final class JSONDocument: @unchecked Sendable {
   private let side: UnsafeMutablePointer<UInt8>
   private let entries: UnsafeMutablePointer<JSONTapeEntry>
   private let tape: UnsafeMutablePointer<JSONTape>
+  /// Objects that may have names twice.
+  private var deferred: [Int] = []
 
   /// Takes over the memory of three `JSONBuffer`s.
   init(
@@ -31,8 +33,9 @@ package final class JSONDocument: @unchecked Sendable {
   /// Takes over the memory of a stream: `input` is where it begins, the tape knows where the text does.
   init(
     input: UnsafeMutablePointer<UInt8>, side: UnsafeMutablePointer<UInt8>,
-    entries: UnsafeMutablePointer<JSONTapeEntry>, tape: UnsafeMutablePointer<JSONTape>
+    entries: UnsafeMutablePointer<JSONTapeEntry>, tape: UnsafeMutablePointer<JSONTape>, deferred: [Int]
   ) {
+    self.deferred = deferred
     self.input = input
     self.side = side
     self.entries = entries
@@ -49,6 +52,12 @@ package final class JSONDocument: @unchecked Sendable {
     free(side)
     free(entries)
     tape.deallocate()
+  }
+
+  /// Does what a stream with `defersLargeObjects` has left. To be called before anybody else has the document.
+  package func settle() {
+    JSONParser.settle(deferred, tape.pointee, entries)
+    deferred = []
   }
 
   /// The value of the whole text. It does not keep the document alive.

@@ -7,6 +7,9 @@ extension JSONParser {
   /// Objects of more members than this are checked with a hash table.
   private static var pairwiseMax: Int { 16 }
 
+  /// Objects of more members than this may be checked later (`JSONStream.defersLargeObjects`): a million take a third of a second.
+  static var deferredMin: Int { 10_000 }
+
   /// Marks members whose name comes again later as dropped.
   ///
   /// They stay on the tape as holes that iteration skips. Closing the gaps instead would move what follows, again at
@@ -18,11 +21,29 @@ extension JSONParser {
   /// - Returns: The members left.
   /// - Complexity: O(members), for any choice of names: the table's hash has a random seed.
   @inline(never)
-  func dropDuplicates(
+  mutating func dropDuplicates(
     _ entries: UnsafeMutablePointer<JSONTapeEntry>, object: Int, count: Int, _ input: UnsafePointer<UInt8>
   ) -> Int {
     let tape = JSONTape(input: input, side: side.base, entries: entries)
     if count <= Self.pairwiseMax, !Self.hasDuplicate(tape, object: object, count: count) { return count }
+    if defersLargeObjects, count > Self.deferredMin {
+      deferred.append(object)
+      return count
+    }
+    return Self.dropDuplicates(tape, entries, object: object, count: count)
+  }
+
+  /// Does what was deferred: the objects on the tape have all their members until then.
+  static func settle(_ deferred: [Int], _ tape: JSONTape, _ entries: UnsafeMutablePointer<JSONTapeEntry>) {
+    for object in deferred {
+      let left = dropDuplicates(tape, entries, object: object, count: Int(truncatingIfNeeded: entries[object].payload))
+      entries[object].payload = UInt64(left)
+    }
+  }
+
+  private static func dropDuplicates(
+    _ tape: JSONTape, _ entries: UnsafeMutablePointer<JSONTapeEntry>, object: Int, count: Int
+  ) -> Int {
     var table = JSONNameTable(tape: tape, count: count)
     var left = count
     var at = object + 1

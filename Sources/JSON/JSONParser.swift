@@ -48,6 +48,9 @@ struct JSONParser: ~Copyable {
   var failure: JSONSyntaxError?
   /// Position of the text's first byte, when white space before it was dropped; counts from the end of the last text.
   var origin = (line: 0, column: 0, byte: 0)
+  /// Whether the names in very large objects are left to be compared by `settle`, and the objects that were.
+  var defersLargeObjects = false
+  var deferred: [Int] = []
   private let isDocument: Bool
   private let anyValue: Bool
 

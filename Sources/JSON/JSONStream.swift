@@ -14,6 +14,15 @@ package struct JSONStream: ~Copyable {
   private var parser: JSONParser
   private var tape: UnsafeMutablePointer<JSONTape>
   private let messageBytesMax: Int
+  /// Objects of the last text that may have names twice.
+  private var deferred: [Int] = []
+
+  /// Whether the names in objects of more than 10,000 members are not compared by `next()`, which then takes long, but by `settle()`, or
+  /// by that of the document that was detached, perhaps on another thread. Until then a name may come twice.
+  package var defersLargeObjects: Bool {
+    get { parser.defersLargeObjects }
+    set { parser.defersLargeObjects = newValue }
+  }
 
   /// - Parameter messageBytesMax: The largest text taken, in bytes without white space before it; a larger one is a
   ///   syntax error, as soon as that many bytes were seen.
@@ -71,6 +80,10 @@ package struct JSONStream: ~Copyable {
     tape.pointee.side = UnsafePointer(parser.side.base)
     tape.pointee.entries = UnsafePointer(parser.tape.base)
     begin += parser.position
+    if parser.defersLargeObjects {
+      deferred = parser.deferred
+      parser.deferred = []
+    }
     parser.reset()
     return JSONValue(tape: tape, index: 0)
   }
@@ -82,13 +95,21 @@ package struct JSONStream: ~Copyable {
   /// The size of the text that `next()` returned last, in bytes.
   package var textSize: Int { bytes.base + begin - UnsafeMutablePointer(mutating: tape.pointee.input) }
 
+  /// Does what was deferred of the text that `next()` returned last.
+  package mutating func settle() {
+    guard !deferred.isEmpty else { return }
+    JSONParser.settle(deferred, tape.pointee, parser.tape.base)
+    deferred = []
+  }
+
   /// Hands over the text that `next()` returned last, and what came before it, with the memory that they are in: nothing is copied but
   /// the bytes behind it. What was consumed cannot be reached by `rewind` any more.
   ///
   /// - Returns: The owner of the values that `next()` returned, which last as long as it does.
   package mutating func detach() -> JSONDocument {
     let (entries, side) = parser.takeBuffers()
-    let taken = JSONDocument(input: bytes.base, side: side, entries: entries, tape: tape)
+    let taken = JSONDocument(input: bytes.base, side: side, entries: entries, tape: tape, deferred: deferred)
+    deferred = []
     let rest = bytes.count - begin
     var remaining = JSONBuffer<UInt8>(capacity: rest + JSONParser.paddingSize)
     remaining.base.update(from: bytes.base + begin, count: rest)
@@ -107,6 +128,7 @@ package struct JSONStream: ~Copyable {
   package mutating func rewind(to position: Int) {
     precondition(position >= 0 && released + position <= begin, "rewind to a position that was released or not reached")
     begin = released + position
+    parser.deferred = []
     parser.reset()
   }
 

@@ -210,7 +210,7 @@ final class Relay {
       }
       writer.append("]")
     }
-    link.call(kind.method, timeoutMilliseconds: Self.contentsMilliseconds, params: params) { [weak self] reply in
+    link.call(kind.method, timeoutMilliseconds: Self.contentsMilliseconds, isLarge: true, params: params) { [weak self] reply in
       guard let self else { return }
       switch reply {
       case .result(let contents): takeContents(contents)
@@ -395,6 +395,7 @@ extension Relay: SourceLinkOwner {
     }
     guard method.isString("update3") || method.isString("update2") || method.isString("update") else { return }
     if params[0]?[0]?.string == Self.serverMonitor {
+      link.settleMessage()
       noteConnected(params[1] ?? params)
     } else {
       follow(params)

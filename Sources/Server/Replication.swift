@@ -187,7 +187,7 @@ final class Replication {
       }
       writer.append("}]")
     }
-    link.call("monitor", timeoutMilliseconds: Self.contentsMilliseconds, params: params) { [weak self] reply in
+    link.call("monitor", timeoutMilliseconds: Self.contentsMilliseconds, isLarge: true, params: params) { [weak self] reply in
       guard let self else { return }
       switch reply {
       case .result(let contents): copyContents(contents, to: name)

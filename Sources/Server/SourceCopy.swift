@@ -57,6 +57,7 @@ final class SourceCopy: @unchecked Sendable {
   /// Makes the rows those of a database.
   func run(_ database: Database) -> OVSDBError? {
     do throws(OVSDBError) {
+      for text in message { text.settle() }
       let rows = try SourceRows(database: database).read(updates, format)
       rowCount = rows.count
       message = []

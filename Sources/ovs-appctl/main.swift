@@ -124,6 +124,7 @@ private func socketPath(of target: String) -> String {
   }
 }
 
+/// Connects to a program's control socket, or ends with the reason.
 private func connect(to path: String) -> ControlClient {
   do throws(ControlClientError) {
     return try ControlClient(connectingTo: path)

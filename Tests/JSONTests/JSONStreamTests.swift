@@ -212,4 +212,23 @@ extension JSONStream {
     let expected = try [transact, "[1]", transact, "{}"].map { try JSONDocument.parse($0).withRoot { $0.text(sorted: false) } }
     #expect(kept.map { document, value in withExtendedLifetime(document) { value.text(sorted: false) } } == expected)
   }
+
+  @Test(arguments: [false, true]) func namesOfLargeObjectsAreComparedLaterWhenThatIsAskedFor(isDetached: Bool) throws {
+    let count = 30_000
+    let members = (0..<count).map { "\"\($0 % (count - 5))\":\($0)" }.joined(separator: ",")
+    let text = "[{\(members)},{\"a\":1,\"a\":2},{\(members)}]"
+    var stream = JSONStream(messageBytesMax: .max)
+    stream.defersLargeObjects = true
+    for _ in 0..<2 {
+      stream.append(text)
+      let value = try #require(try stream.next())
+      #expect(value[0]?.count == count && value[1]?.count == 1)
+      let document = isDetached ? stream.detach() : nil
+      if let document { document.settle() } else { stream.settle() }
+      let expected = try JSONDocument.parse(text)
+      #expect(value[0]?.count == count - 5)
+      expected.withRoot { #expect(value.isEqual(to: $0)) }
+      withExtendedLifetime(document) {}
+    }
+  }
 }

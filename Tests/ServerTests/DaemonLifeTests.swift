@@ -125,14 +125,15 @@ struct DaemonLifeTests {
         + ["private-key", "certificate", "ca-cert"].map { "--\($0)=db:E,S,r" } + ["db.db", "e.db"], directory: directory)
     let first = try #require(server.pid)
     try waitUntil("the watcher", seconds: 60) { server.parent > 1 }
+    let complaint = "failed to configure SSL/TLS: \"db:E,S,r\": no database named E"
     #expect(try server.control("ovsdb-server/remove-db", "E").status == 0)
+    try waitUntil("the line", seconds: 60) { server.log().contains { $0.contains(complaint) } }
     kill(first, SIGSEGV)
     try waitUntil("another process", seconds: 60) {
       try server.pid.map { $0 != first } == true && server.control("version").status == 0
     }
     #expect(try server.control("ovsdb-server/list-remotes").standardOutput == "db:E,S,r\npunix:db.sock\n")
     #expect(try WireSession(socket: directory.path("db.sock")).call("list_dbs", []) == ["D", "_Server"])
-    let complaint = "ovsdb_server|ERR|failed to configure SSL/TLS: \"db:E,S,r\": no database named E"
     // Once when the database went, once after the crash.
     try waitUntil("the line", seconds: 60) { server.log().filter { $0.contains(complaint) }.count >= 2 }
     // It may come back, and says what it has to say then.
