@@ -35,10 +35,11 @@ for target in "${targets[@]}"; do
   grown=.build/fuzz-corpora/$target
   mkdir -p "$grown"
   log=.build/fuzz-corpora/$target.log
+  OVSDB_FUZZ_TARGET=$target OVSDB_FUZZ_WORDS=1 "$program" >".build/fuzz-corpora/$target.words"
   # An input that takes ten seconds counts as a hang, one that takes two gigabytes as growth without bound. What the code under test says
   # while it runs goes nowhere; an input that ends it is run again to hear its last words.
   OVSDB_FUZZ_TARGET=$target "$program" -max_total_time=$((seconds / ${#targets[@]} + 1)) -max_len=16384 -timeout=10 \
-    -rss_limit_mb=2048 -close_fd_mask=3 -print_final_stats=1 -artifact_prefix="Fuzz/Findings/$target-" "$grown" \
+    -rss_limit_mb=2048 -close_fd_mask=3 -dict=".build/fuzz-corpora/$target.words" -print_final_stats=1 -artifact_prefix="Fuzz/Findings/$target-" "$grown" \
     "Fuzz/Corpora/$target" >"$log" 2>&1 || {
     status=1
     tail -40 "$log"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libFuzzer's entry points. The target is named by OVSDB_FUZZ_TARGET; utilities/fuzz.sh builds and runs this. With -close_fd_mask=3 what
-// the code under test says by itself (log lines, millions of them) goes nowhere.
+// libFuzzer's entry points. The target is named by OVSDB_FUZZ_TARGET; utilities/fuzz.sh builds and runs this. With OVSDB_FUZZ_WORDS it
+// prints the target's words as a dictionary. With -close_fd_mask=3 what the code under test says by itself (log lines, millions of them)
+// goes nowhere.
 
 import FuzzTargets
 import Glibc
@@ -25,8 +26,22 @@ private func say(_ text: String) {
 @_cdecl("LLVMFuzzerInitialize")
 public func initialize(_ count: UnsafeMutableRawPointer, _ arguments: UnsafeMutableRawPointer) -> CInt {
   _ = errors
-  _ = chosen
-  return 0
+  let target = chosen
+  guard getenv("OVSDB_FUZZ_WORDS") != nil else { return 0 }
+  for word in target.words { print(dictionaryLine(word)) }
+  exit(0)
+}
+
+/// A line of libFuzzer's dictionaries: the bytes in quotes, unusual ones in hexadecimal.
+private func dictionaryLine(_ word: String) -> String {
+  let digits = Array("0123456789abcdef")
+  let bytes = word.utf8.map { byte in
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), ..<0x20, 0x7f...: "\\x\(digits[Int(byte >> 4)])\(digits[Int(byte & 15)])"
+    default: String(UnicodeScalar(byte))
+    }
+  }
+  return "\"\(bytes.joined())\""
 }
 
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -7,7 +7,7 @@ import Journal
 import JSON
 
 extension FuzzTarget {
-  /// The input is the records of a file, one text after the other, or of two, parted by `null`; they get headers that fit. What becomes
+  /// The input is the records of a file, one text after the other, or of two, parted by `[]`; they get headers that fit. What becomes
   /// a standalone file is a database, or its own reader says why not.
   static let cluster = FuzzTarget(
     name: "cluster",
@@ -21,7 +21,7 @@ extension FuzzTarget {
     stream.append(bytes)
     var files: [[UInt8]] = [[]]
     while let record = try? stream.next() {
-      if record.isNull { files.append([]) } else { files[files.count - 1] += framed(record) }
+      if record.kind == .array { files.append([]) } else { files[files.count - 1] += framed(record) }
     }
     var paths: [String] = []
     for (number, content) in files.prefix(2).enumerated() {
