@@ -55,9 +55,12 @@ private final class Follower {
     }
     client = EmbeddedPeer(loop: loop)
     try embedded.accept(client.channel, name: "client")
-    client.begin()
+    try client.begin()
     client.send(#"{"id":1,"method":"monitor_cond","params":["_Server","m",{"Database":[{}]}]}"#)
     loop.run()
+    var count = 0
+    try client.receive { _ in count += 1 }
+    try require(count == 1, "nobody listens")
     try connect()
   }
 
@@ -70,7 +73,7 @@ private final class Follower {
     }
     asked = []
     source = next
-    next.begin()
+    try next.begin()
     loop.run()
     try takeRequests()
   }
@@ -130,6 +133,6 @@ private final class Follower {
     source?.hangUp()
     client.hangUp()
     embedded.shutDown()
-    loop.run()
+    EmbeddedPeer.end(loop)
   }
 }
