@@ -6,7 +6,9 @@
 //   FileSystem.swift      every system call this target makes, in one value that a test can replace
 //   LogError.swift        what goes wrong with a file, in the words users know
 //   RecordHeader.swift    the format of a record (the specification of the bytes is there)
+//   SHA1Digest.swift      the hash in it
 //   RecordReader.swift    records out of a file, one after the other
+//   ReadAhead.swift       the same on a thread of its own, parsed
 //   RecordScan.swift      records behind damage
 //   FileLock.swift        who may write
 //   LogFile.swift         one open file: load, append, flush, sync

@@ -173,7 +173,8 @@ package final class LogFile {
           log.noteRecord(end: record.end)
           start = record.end
           index += 1
-          if index == 1, parsesAhead, try log.isLarge() { ahead = ReadAhead.start(&reader) }
+          // The first two are the schema and, in a compacted file, all rows there were: nothing could be applied beside those.
+          if index == 2, parsesAhead, try log.isMuch(behind: start) { ahead = ReadAhead.start(&reader) }
         } catch {
           if index == 0 || error.code != nil { throw error }
           guard let damage = try log.damage(error, index: index, start: start, intactEnd: end) else {
@@ -200,10 +201,10 @@ package final class LogFile {
       isCountComplete: !scan.isIncomplete)
   }
 
-  /// Whether to read the file takes long enough for another thread to help.
-  private func isLarge() throws(LogError) -> Bool {
+  /// Whether to read the rest of the file takes long enough for another thread to help.
+  private func isMuch(behind position: Int) throws(LogError) -> Bool {
     do {
-      return try fileSystem.status(descriptor.number).size >= Self.largeByteCount
+      return try fileSystem.status(descriptor.number).size - position >= Self.largeByteCount
     } catch {
       throw LogError.failed(path, "read error", error)
     }

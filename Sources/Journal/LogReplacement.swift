@@ -42,13 +42,8 @@ package final class LogReplacement: @unchecked Sendable {
   /// A record that is being written in pieces, and where its header will stand.
   private var openRecord: (start: Int, hasher: RecordHasher)?
   private var isInPlace = false
-  /// What `size` was when the new file was synced last.
-  private var syncedSize = 0
 
   private static let chunkByteCount = 1 << 18
-  /// How much of a large record may wait for the disk: to have all of it written at the end would make the disk, and the commits that
-  /// go on, busy for long.
-  private static let unsyncedByteCountMax = 16 << 20
 
   fileprivate init(of log: LogFile) throws(LogError) {
     path = "\(log.path).tmp"
@@ -131,7 +126,6 @@ package final class LogReplacement: @unchecked Sendable {
     record.hasher.update(piece)
     openRecord = record
     try write(piece)
-    if size - syncedSize >= Self.unsyncedByteCountMax { try syncWritten() }
   }
 
   /// Adds the rest of a record's data. A record that is given as one piece is written like any other.
@@ -154,15 +148,6 @@ package final class LogReplacement: @unchecked Sendable {
   private func write(repeating byte: UInt8, count: Int) throws(LogError) {
     try [UInt8](repeating: byte, count: count).withUnsafeBufferPointer { bytes throws(LogError) in
       try write(UnsafeRawBufferPointer(bytes))
-    }
-  }
-
-  private func syncWritten() throws(LogError) {
-    do {
-      try fileSystem.syncData(descriptor.number)
-      syncedSize = size
-    } catch {
-      throw LogError.failed(path, "sync failed", error)
     }
   }
 
