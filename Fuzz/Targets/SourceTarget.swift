@@ -68,9 +68,9 @@ private final class Follower {
   private func connect() throws {
     if source?.isOpen == true { return }
     let next = EmbeddedPeer(loop: loop)
-    guard isRelay ? try embedded.connectRelay(of: "db", through: next.channel) : try embedded.connectBackup(through: next.channel) else {
-      return
-    }
+    let isTaken = isRelay ? try embedded.connectRelay(of: "db", through: next.channel) : try embedded.connectBackup(through: next.channel)
+    // A channel that is not closed keeps itself.
+    guard isTaken else { return next.hangUp() }
     asked = []
     source = next
     try next.begin()
