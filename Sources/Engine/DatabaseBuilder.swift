@@ -47,6 +47,21 @@ package struct DatabaseBuilder: ~Copyable {
     rows[table.index].removeValue(forKey: uuid) != nil
   }
 
+  /// The values of a row, for `restore`; nil when there is no such row.
+  package func fields(of uuid: UUID, in table: TableSchema) -> [Datum]? {
+    rows[table.index][uuid].map { row in table.columns.map { row[$0] } }
+  }
+
+  /// Makes a row what it was when `fields` told it.
+  package mutating func restore(_ fields: [Datum]?, of uuid: UUID, in table: TableSchema) {
+    guard let fields else {
+      _ = remove(uuid, from: table)
+      return
+    }
+    let row = obtain(uuid, in: table).row
+    for (column, value) in zip(table.columns, fields) { row.set(column, to: value) }
+  }
+
   /// Checks the rows and makes the database of them.
   ///
   /// As at the end of a transaction, rows of non-root tables that nothing references are dropped, and weak references to rows

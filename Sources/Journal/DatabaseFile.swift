@@ -172,6 +172,40 @@ private struct Assembly: ~Copyable {
     try result.get()
   }
 
+  /// A row as it was before a record.
+  struct SavedRow {
+    let table: TableSchema
+    let uuid: UUID
+    let fields: [Datum]?
+  }
+
+  /// The rows that a record names. What is wrong with the record is found by `apply`; the rows before that are named here.
+  mutating func savedRows(of record: Record) -> [SavedRow] {
+    guard let document = try? record.document(of: path) else { return [] }
+    defer { withExtendedLifetime(document) {} }
+    guard document.root.kind == .object, let current = builder.take() else { return [] }
+    var saved: [SavedRow] = []
+    for (name, changes) in document.root.members where changes.kind == .object {
+      guard let table = current.schema.table(name) else { continue }
+      for (uuidText, _) in changes.members {
+        guard let uuid = uuidText.utf8.flatMap({ UUID(utf8: $0) }) else { continue }
+        saved.append(SavedRow(table: table, uuid: uuid, fields: current.fields(of: uuid, in: table)))
+      }
+    }
+    builder = consume current
+    return saved
+  }
+
+  /// Takes back what a record did before it was found not to fit.
+  mutating func restore(_ saved: [SavedRow]) {
+    // What was no JSON is still in its buffer.
+    decoder = RecordDecoder(path: path)
+    guard var current = builder.take() else { return }
+    // Of a row that is named twice the first is what it was.
+    for row in saved.reversed() { current.restore(row.fields, of: row.uuid, in: row.table) }
+    builder = consume current
+  }
+
   consuming func finish() throws(LogError) -> Database {
     guard let builder else { throw LogError.unidentified(path) }
     do {
@@ -189,7 +223,7 @@ extension DatabaseFile {
     private let path: String
     private let destination: String
     private var assembly: Assembly
-    /// The records taken so far, to begin anew when one turned out not to fit after a part of it was applied.
+    /// The records taken so far.
     private var taken: [[UInt8]] = []
 
     /// - Parameter schema: Stands in for record 0 when that is damaged.
@@ -201,16 +235,8 @@ extension DatabaseFile {
       var writer = ByteWriter(capacity: 4096)
       schema.write(to: &writer)
       taken.append(writer.bytes)
-      try replay()
-    }
-
-    /// Applies what was taken to a new assembly.
-    private mutating func replay() throws(LogError) {
-      assembly = Assembly(path: path, random: RandomSource())
-      for (index, data) in taken.enumerated() {
-        try data.withUnsafeBufferPointer { (bytes) throws(LogError) in
-          try assembly.apply(Record(data: UnsafeRawBufferPointer(bytes), index: index, start: 0, offset: 0))
-        }
+      try writer.bytes.withUnsafeBufferPointer { (bytes) throws(LogError) in
+        try assembly.apply(Record(data: UnsafeRawBufferPointer(bytes), index: 0, start: 0, offset: 0))
       }
     }
 
@@ -220,13 +246,15 @@ extension DatabaseFile {
     /// - Throws: when it is the schema that does not fit; without it there is nothing to salvage.
     package mutating func add(_ record: Record) throws(LogError) -> LogError? {
       let data = Array(record.text)
+      let saved = assembly.savedRows(of: record)
       do throws(LogError) {
         try assembly.apply(Record(data: record.data, index: taken.count, start: record.start, offset: record.offset))
         taken.append(data)
         return nil
       } catch {
         if taken.isEmpty { throw error }
-        try replay()
+        // A part of it may have been applied.
+        assembly.restore(saved)
         return error
       }
     }

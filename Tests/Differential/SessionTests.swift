@@ -186,4 +186,44 @@ struct SessionTests {
       "\(issue.error.map { "\($0)" } ?? "")".contains("peer (ended with status 1")
     }
   }
+
+  @Test("a server's id is the same for everybody, and another one's is another")
+  func serverIDs() throws {
+    var ids: Set<String> = []
+    for side in Side.allCases {
+      let servers = try (0..<2).map { _ in try DatabaseServer(side, [.schema(schema)]) }
+      for server in servers {
+        let told = try (0..<2).map { _ in try server.session().call("get_server_id", []) }
+        #expect(told[0] == told[1])
+        let id = try #require(told[0].stringValue)
+        #expect(id.wholeMatch(of: #/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/#) != nil)
+        ids.insert(id)
+      }
+    }
+    #expect(ids.count == 4)
+  }
+
+  @Test("the schema in _Server is that of get_schema in sorted JSON, the same on both servers; ours follows a conversion")
+  func schemaColumn() throws {
+    let select: WireJSON = ["op": "select", "table": "Database", "where": [["name", "==", "D"]], "columns": ["schema"]]
+    let other: WireJSON = [
+      "name": "D", "version": "2.0.0",
+      "tables": ["zz": ["columns": ["b": ["type": "string"], "a": ["type": "integer"]]], "t": ["columns": ["n": ["type": "integer"]]]],
+    ]
+    let told = try Side.allCases.map { side -> WireJSON? in
+      let server = try DatabaseServer(side, [.schema(schema)])
+      let session = try server.session()
+      try session.call("set_db_change_aware", [true])
+      let before = try session.call("transact", ["_Server", select])[0]?["rows"]?[0]?["schema"]
+      #expect(before != nil)
+      guard side == .ours else { return before }
+      try session.call("convert", ["D", other])
+      let after = try server.session().call("transact", ["_Server", select])[0]?["rows"]?[0]?["schema"]
+      // What the other server says of it when it serves that schema from the beginning.
+      let fresh = try DatabaseServer(.peer, [.schema(other)])
+      #expect(try after == fresh.session().call("transact", ["_Server", select])[0]?["rows"]?[0]?["schema"])
+      return before
+    }
+    #expect(told[0] == told[1])
+  }
 }

@@ -176,4 +176,23 @@ struct RemoteTests {
     withExtendedLifetime(partner) {}
     try waitUntil("descriptors to be closed", seconds: 60) { server.descriptorCount <= before + 1 }
   }
+
+  @Test func activeRemotesThatKnowNothingOfChangesAreDialledAnewWhenTheDatabasesChange() throws {
+    for side in Programs.hasPeer ? Side.allCases : [.ours] {
+      let directory = try RunDirectory()
+      let database = try RemoteServer.makeDatabase("db", in: directory)
+      let partner = try TestSocket(listeningAt: directory.path("partner"))
+      let server = try RemoteServer(["--no-dbs", "--remote=unix:partner"], side: side, directory: directory)
+      let first = try partner.accept()
+      #expect(try first.call("list_dbs", []) == Self.databases)
+      #expect(try server.control("ovsdb-server/add-db", directory.path("db")).status == 0, "\(database)")
+      #expect(try first.receiveUntilClosed(seconds: 60).isEmpty)
+      let second = try partner.accept()
+      #expect(try second.call("list_dbs", []) == ["R", "_Server"])
+      // One that wants to be told stays.
+      try second.call("set_db_change_aware", [true])
+      #expect(try server.control("ovsdb-server/remove-db", "R").status == 0)
+      #expect(try second.call("list_dbs", []) == Self.databases)
+    }
+  }
 }

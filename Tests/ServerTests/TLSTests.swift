@@ -178,6 +178,57 @@ struct TLSTests {
     try succeed(Side.ours.tool("ovsdb-client"), arguments + ["list-dbs", "ssl:127.0.0.1:\(port)"], in: fixture.directory)
   }
 
+  @Test func aServerLearnsTheAuthorityFromItsFirstClient() throws {
+    let fixture = try TLSFixture()
+    let learned = fixture.directory.path("learned.pem")
+    let (server, port) = try fixture.start(
+      tls: ["-p", fixture.server.key, "-c", fixture.server.certificate, "--bootstrap-ca-cert=\(learned)"])
+    // A client sends its authority's certificate behind its own.
+    let chain = fixture.directory.path("chain.pem")
+    try write(try readText(fixture.client.certificate) + readText(fixture.authority.certificate), to: chain)
+    let arguments = { (certificate: String) in
+      ["--timeout=60", "-p", fixture.client.key, "-c", certificate, "-C", fixture.authority.certificate, "list-dbs", "ssl:127.0.0.1:\(port)"]
+    }
+    #expect(try run(Side.ours.tool("ovsdb-client"), arguments(chain), in: fixture.directory).status == 1)
+    try server.waitForLog("successfully bootstrapped CA cert to \(learned)")
+    let certificate = { try succeed("/usr/bin/openssl", ["x509", "-in", $0, "-outform", "PEM"], in: fixture.directory) }
+    #expect(try certificate(learned) == certificate(fixture.authority.certificate))
+    // From now on it is the one that counts.
+    try succeed(Side.ours.tool("ovsdb-client"), arguments(fixture.client.certificate), in: fixture.directory)
+    let others = try TestAuthority("others", in: fixture.directory)
+    let stranger = try others.identity("stranger", subject: "/CN=stranger")
+    #expect(try fixture.listDatabases(port, as: stranger).status == 1)
+  }
+
+  @Test(arguments: [(["--ssl-server-name=ovsdb.example.test"], "ovsdb.example.test"), ([], "localhost")])
+  func aClientAsksForTheServersName(_ options: [String], _ name: String) throws {
+    let fixture = try TLSFixture()
+    let output = fixture.directory.path("s_server.out")
+    let partner = try ChildProcess(
+      "/usr/bin/openssl",
+      ["s_server", "-accept", "0", "-cert", fixture.server.certificate, "-key", fixture.server.key, "-tlsextdebug", "-www"],
+      environment: fixture.directory.environment, directory: fixture.directory.path, output: output,
+      errors: fixture.directory.path("s_server.err"))
+    defer { partner.stop() }
+    var port: Substring?
+    try waitUntil("the port", seconds: 60) {
+      port = try readText(output).firstMatch(of: #/ACCEPT .*:(\d+)/#)?.1
+      return port != nil
+    }
+    // Nobody answers it; what it asks for is told by the other side.
+    _ = try run(
+      Side.ours.tool("ovsdb-client"),
+      ["--timeout=2"] + fixture.client.options(trusting: fixture.authority.certificate) + options
+        + ["list-dbs", "ssl:localhost:\(try #require(port))"], in: fixture.directory)
+    try waitUntil("the name", seconds: 60) {
+      let shown = try readText(output)
+      guard let begin = shown.range(of: "TLS client extension \"server name\"") else { return false }
+      // A dump of 16 bytes a line: the text stands at its end.
+      let lines = shown[begin.upperBound...].split(separator: "\n").dropFirst().prefix { $0.contains(" - ") }
+      return lines.map { $0.split(separator: " ").last.map(String.init) ?? "" }.joined().contains(name)
+    }
+  }
+
   // MARK: - Change
 
   @Test func changedFilesCountForNewConnections() throws {

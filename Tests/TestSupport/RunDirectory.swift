@@ -26,6 +26,9 @@ package final class RunDirectory {
   deinit {
     guard !Self.keeps else { return }
     try? FileManager.default.removeItem(atPath: path)
+    // A program that was given the directory itself for a database has left its lock beside it.
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    unlink("\(parts.dropLast().joined(separator: "/"))/.\(parts.last ?? "").~lock~")
   }
 
   package func path(_ name: String) -> String { path + "/" + name }
