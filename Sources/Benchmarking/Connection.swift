@@ -18,6 +18,8 @@ package final class Connection {
   package private(set) var messageCount = 0
   /// Rows seen in updates.
   package private(set) var changedRows = 0
+  /// Bytes that came.
+  package private(set) var receivedBytes = 0
   /// When true, `latest` holds the text of the latest message.
   package var keepsText = false
   package private(set) var latest: [UInt8] = []
@@ -197,6 +199,7 @@ package final class Connection {
       throw .gone("the server closed a connection: \(String(cString: strerror(errno)))")
     }
     let now = Clock.now()
+    receivedBytes += count
     let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
     var position = 0
     var start = 0

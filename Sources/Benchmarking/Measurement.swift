@@ -36,7 +36,9 @@ package struct Sizes: Sendable {
   package var idleClients = 2_000
   package var dumpRows = 50_000
   package var dumpClients = 20
+  package var reconnectClients = 100
   package var selectClients = 50
+  package var sortingClients = 10
   package var slowClients = 100
   package var manyClients = 10_000
   package var floodClients = 1_000
@@ -59,7 +61,9 @@ package struct Sizes: Sendable {
     sizes.idleClients = 20
     sizes.dumpRows = 200
     sizes.dumpClients = 3
+    sizes.reconnectClients = 3
     sizes.selectClients = 3
+    sizes.sortingClients = 3
     sizes.slowClients = 3
     sizes.manyClients = 20
     sizes.floodClients = 20

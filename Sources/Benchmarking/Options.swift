@@ -128,9 +128,10 @@ package struct Options {
       options, value throws(BenchmarkFailure) in
       options.sizes.idleClients = try Options.count(value, "--idle", least: 1)
     },
-    Option(name: "clients", argument: "N", help: "clients that want everything at once (20)") {
+    Option(name: "clients", argument: "N", help: "clients of dump (20), select-all (50) and reconnect (100)") {
       options, value throws(BenchmarkFailure) in
-      options.sizes.dumpClients = try Options.count(value, "--clients", least: 1)
+      let count = try Options.count(value, "--clients", least: 1)
+      (options.sizes.dumpClients, options.sizes.selectClients, options.sizes.reconnectClients) = (count, count, count)
     },
     Option(name: "many", argument: "N", help: "clients of many-clients (10000)") {
       options, value throws(BenchmarkFailure) in

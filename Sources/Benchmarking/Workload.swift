@@ -27,7 +27,7 @@ package struct Workload: Sendable {
     .selectUUID, .selectIndexed, .selectScan,
     .durable, .durableConcurrent,
     .monitorsEqual, .monitorsConditions, .idleClients, .idleMonitors,
-    .manyClients, .selectAll, .slowReaders, .flood,
-    .dump, .compact, .convert, .startSnapshot, .startHistory,
+    .manyClients, .selectAll, .selectSorted, .slowReaders, .flood,
+    .dump, .reconnect, .compact, .convert, .startSnapshot, .startHistory,
   ]
 }

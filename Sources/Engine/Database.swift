@@ -32,7 +32,7 @@ package final class Database {
   var random: RandomSource
   /// Names of the transaction that is being run; kept for the next one, as most transactions name nothing.
   private(set) lazy var symbols = SymbolTable { [unowned self] in makeUUID() }
-  /// What the last transaction left to its caller to write (`TransactionContext.deferredRowsMin`), in the order of the result.
+  /// What the last transaction left to its caller to write (`TransactionContext.deferral`), in the order of the result.
   package internal(set) var deferred: [DeferredRows] = []
 
   /// Hands `deferred` over.
@@ -92,6 +92,7 @@ package final class Database {
     var transaction = Transaction(database: self)
     if !deferred.isEmpty { deferred = [] }
     let outcome = transaction.run(params: params, context: context, into: &writer)
+    if case .blocked = outcome { return outcome }
     if !transaction.deferred.isEmpty { deferred = transaction.deferred }
     return outcome
   }

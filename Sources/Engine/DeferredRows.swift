@@ -1,36 +1,121 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The result of a large select, left as rows: whoever sends the reply writes them piece by piece, as the client takes them, so that
-// a client that does not read costs eight bytes a row and not the rows' text.
+// Large selects, left as a question to the table as it was: whoever sends the reply finds and writes the rows piece by piece, as the
+// client takes them. So a select of everything costs the others nothing when it is executed, and a client that does not read costs
+// no rows' text.
 
+import HashTreeCollections
 import JSON
 import OVSDB
 
-/// The rows of one select of a transaction.
+/// The rows of one select of a transaction, of a table that the transaction has not touched before.
 package struct DeferredRows: Sendable {
   /// Where in the result array their text belongs: between `{"rows":[` and `]}`.
   package let offset: Int
-  package let rows: [Row]
-  package let columns: [ColumnSchema]
+  private let table: TreeDictionary<UUID, Row>
+  private let condition: PreparedCondition
+  private let columns: [ColumnSchema]
+  private let sort: [ColumnSchema]
+  private let isDistinct: Bool
+  private var place = Place.scan(nil)
+  private var isFirst = true
 
-  /// Appends rows from a position on, until the writer holds `sizeMax` bytes.
-  ///
-  /// - Returns: the position of the first row that was not written; the count of rows when all are.
-  package func write(from start: Int, until sizeMax: Int, to writer: inout ByteWriter) -> Int {
-    var position = start
-    while position < rows.count, writer.count < sizeMax {
-      if position > 0 { writer.append(",") }
-      rows[position].write(columns, to: &writer)
-      position += 1
+  private enum Place: Sendable {
+    /// The next row of the table to look at; nil before the first.
+    case scan(TreeDictionary<UUID, Row>.Index?)
+    case arranged([Row], next: Int)
+  }
+
+  /// Values that are looked at for one piece: some tenths of a millisecond's worth.
+  private static let looksPerPieceMax = 8192
+  private var rowsPerPieceMax: Int { max(1, Self.looksPerPieceMax / (1 + condition.count)) }
+
+  init(
+    _ table: Table, _ condition: Condition, columns: [ColumnSchema], sort: [ColumnSchema], isDistinct: Bool, offset: Int
+  ) {
+    self.table = table.rows
+    self.condition = PreparedCondition(condition)
+    self.columns = columns
+    self.sort = sort
+    self.isDistinct = isDistinct
+    self.offset = offset
+  }
+
+  /// Whether all rows have to be known before the first can be written: they are sorted, or those that look alike are told once.
+  package var needsArrangement: Bool {
+    if case .arranged = place { return false }
+    return !sort.isEmpty || !isDistinct
+  }
+
+  /// How many rows arranging may have to keep.
+  package var rowCountMax: Int { table.count }
+
+  /// Finds all rows and puts them in order. This may take long; it can be done on any thread.
+  package func arranged() -> DeferredRows {
+    var result = self
+    var rows = table.values.filter(condition.holds)
+    arrange(&rows, by: sort, for: columns, isDistinct: isDistinct)
+    result.place = .arranged(rows, next: 0)
+    return result
+  }
+
+  /// The rows, when it takes a short look to find them all, and they are few.
+  func few(below rowsMax: Int) -> [Row]? {
+    var rows: [Row] = []
+    var lookedAt = 0
+    let lookedAtMax = rowsPerPieceMax
+    for row in table.values {
+      lookedAt += 1
+      guard lookedAt <= lookedAtMax, rows.count < rowsMax else { return nil }
+      if condition.holds(for: row) { rows.append(row) }
     }
-    return position
+    return rows.count < rowsMax ? rows : nil
+  }
+
+  /// Appends the next rows, until the writer holds `sizeMax` bytes or enough rows were looked at. They must be arranged if they need to.
+  ///
+  /// - Returns: whether there is more.
+  package mutating func writePiece(until sizeMax: Int, to writer: inout ByteWriter) -> Bool {
+    precondition(!needsArrangement, "rows are written before they are arranged")
+    switch place {
+    case .scan(let start): return scan(from: start, until: sizeMax, to: &writer)
+    case .arranged(let rows, var next):
+      while next < rows.count, writer.count < sizeMax {
+        write(rows[next], to: &writer)
+        next += 1
+      }
+      place = .arranged(rows, next: next)
+      return next < rows.count
+    }
+  }
+
+  private mutating func scan(
+    from start: TreeDictionary<UUID, Row>.Index?, until sizeMax: Int, to writer: inout ByteWriter
+  ) -> Bool {
+    var index = start ?? table.startIndex
+    var lookedAt = 0
+    let lookedAtMax = rowsPerPieceMax
+    while index != table.endIndex, writer.count < sizeMax, lookedAt < lookedAtMax {
+      let row = table[index].value
+      if condition.holds(for: row) { write(row, to: &writer) }
+      lookedAt += 1
+      table.formIndex(after: &index)
+    }
+    place = .scan(index)
+    return index != table.endIndex
+  }
+
+  private mutating func write(_ row: Row, to writer: inout ByteWriter) {
+    if !isFirst { writer.append(",") }
+    isFirst = false
+    row.write(columns, to: &writer)
   }
 }
 
 /// What one transaction may take.
 package enum TransactionLimits {
-  /// Rows of all selects of one transaction that are left to the caller.
-  package static let deferredRowsMax = 1 << 24
+  /// Selects of one transaction that are left to the caller.
+  package static let deferredSelectsMax = 10_000
   /// The result array, in bytes, without what is left to the caller. It is looked at between operations.
   package static let resultBytesMax = 256 << 20
 }
@@ -40,19 +125,26 @@ extension OVSDBError {
 }
 
 extension Transaction {
-  /// Whether a select of a table may be left to the caller: the transaction only reads, so that nothing in it can fail once rows
-  /// are on their way.
-  mutating func mayDefer(_ table: TableSchema, _ params: JSONValue) -> Bool {
-    guard let least = deferredRowsMin, tables[table.index].rows.count >= least else { return false }
-    let isReading = params.elements.dropFirst().allSatisfy { $0.member("op").map { $0.isString("select") } ?? false }
-    if !isReading { deferredRowsMin = nil }
-    return isReading
+  /// Whether a select of a table may be left to the caller: its rows are those of the table as it was, and nothing is to be said behind
+  /// the results later on, as when a sync fails.
+  mutating func mayDefer(_ table: TableSchema) -> Bool {
+    guard let terms = deferral, let params, tables[table.index].rows.count >= terms.rowsMin else { return false }
+    if !isDeferralChecked {
+      isDeferralChecked = true
+      if params.elements.dropFirst().contains(where: { $0.member("op")?.isString("commit") ?? false }) { deferral = nil }
+    }
+    return deferral != nil && overlayPosition(table.index) == nil
   }
 
-  /// Leaves rows to the caller, to be written where the writer stands.
-  mutating func deferRows(_ rows: [Row], _ columns: [ColumnSchema], at offset: Int) throws(OVSDBError) {
-    let count = deferred.reduce(rows.count) { $0 + $1.rows.count }
-    guard count <= TransactionLimits.deferredRowsMax else { throw .resultTooLarge }
-    deferred.append(DeferredRows(offset: offset, rows: rows, columns: columns))
+  /// Leaves a select to the caller, to be written where its offset says.
+  mutating func leave(_ rows: DeferredRows) throws(OVSDBError) {
+    guard deferred.count < TransactionLimits.deferredSelectsMax else { throw .resultTooLarge }
+    if rows.needsArrangement, let terms = deferral {
+      guard rows.rowCountMax <= terms.arrangedRowsMax else {
+        throw OVSDBError(.resourcesExhausted, "too many rows are being sorted, or told apart by some of their columns")
+      }
+      deferral?.arrangedRowsMax -= rows.rowCountMax
+    }
+    deferred.append(rows)
   }
 }

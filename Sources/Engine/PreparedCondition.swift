@@ -6,8 +6,8 @@
 import OVSDB
 
 /// The clauses of a condition, all of which must hold, with what each compares laid out flat.
-struct PreparedCondition {
-  private struct Comparison {
+struct PreparedCondition: Sendable {
+  private struct Comparison: Sendable {
     let index: Int
     let function: ConditionFunction
     let operand: Datum
@@ -16,6 +16,9 @@ struct PreparedCondition {
 
   private var comparisons: [Comparison] = []
   private var isNever = false
+
+  /// How many values of a row are compared.
+  var count: Int { comparisons.count }
 
   init(_ condition: Condition) {
     for clause in condition.clauses {
@@ -30,14 +33,13 @@ struct PreparedCondition {
   func holds(for row: Row) -> Bool {
     if isNever { return false }
     for position in comparisons.indices {
-      let isEquality = comparisons[position].function == .equal && comparisons[position].index >= 0
-      if isEquality {
-        guard row.holds(comparisons[position].operand, at: comparisons[position].index) else { return false }
+      let (index, function) = (comparisons[position].index, comparisons[position].function)
+      // The usual functions compare the value where it is.
+      if index >= 0, function == .equal || function == .notEqual {
+        guard row.holds(comparisons[position].operand, at: index) == (function == .equal) else { return false }
       } else {
         let comparison = comparisons[position]
-        guard comparison.function.holds(row[comparison.column], comparison.operand, comparison.column.type) else {
-          return false
-        }
+        guard function.holds(row[comparison.column], comparison.operand, comparison.column.type) else { return false }
       }
     }
     return true

@@ -81,7 +81,7 @@ extension Transaction {
   ) -> Outcome {
     let start = writer.count
     self.params = params
-    deferredRowsMin = context.deferredRowsMin
+    deferral = context.deferral
     let count = params.count - 1
     role = context.role
     resolveForwardNames(params)

@@ -21,12 +21,14 @@ extension Transaction {
 
     writer.append("{\"rows\":[")
     let isDistinct = columns.contains { $0 === ColumnSchema.uuid }
-    if let params, mayDefer(table, params) {
-      let rows = chosenRows(table, condition, columns, sort, isDistinct)
-      if let least = deferredRowsMin, rows.count >= least {
-        try deferRows(rows, columns, at: writer.count)
-      } else {
+    if mayDefer(table), let least = deferral?.rowsMin, needsScan(of: table, condition) {
+      let select = DeferredRows(
+        tables[table.index], condition, columns: columns, sort: sort, isDistinct: isDistinct, offset: writer.count)
+      if var rows = select.few(below: least) {
+        arrange(&rows, by: sort, for: columns, isDistinct: isDistinct)
         Self.write(rows, columns, &writer)
+      } else {
+        try leave(select)
       }
     } else if isDistinct, sort.isEmpty {
       var isFirst = true
@@ -36,23 +38,12 @@ extension Transaction {
         row.write(columns, to: &writer)
       }
     } else {
-      Self.write(chosenRows(table, condition, columns, sort, isDistinct), columns, &writer)
+      var rows: [Row] = []
+      forEachRow(in: table, where: condition) { rows.append($0) }
+      arrange(&rows, by: sort, for: columns, isDistinct: isDistinct)
+      Self.write(rows, columns, &writer)
     }
     writer.append("]}")
-  }
-
-  private mutating func chosenRows(
-    _ table: TableSchema, _ condition: Condition, _ columns: [ColumnSchema], _ sort: [ColumnSchema], _ isDistinct: Bool
-  ) -> [Row] {
-    var rows: [Row] = []
-    forEachRow(in: table, where: condition) { rows.append($0) }
-    // Sorted first: of rows that look alike the one that comes first is told.
-    if !sort.isEmpty { rows.sort { $0.order($1, by: sort) < 0 } }
-    if !isDistinct {
-      var seen: Set<[Datum]> = []
-      rows = rows.filter { row in seen.insert(columns.map { row[$0] }).inserted }
-    }
-    return rows
   }
 
   private static func write(_ rows: [Row], _ columns: [ColumnSchema], _ writer: inout ByteWriter) {
@@ -81,6 +72,15 @@ extension Transaction {
     }
     return columns
   }
+}
+
+/// Sorts rows and leaves out those that look like one before.
+func arrange(_ rows: inout [Row], by sort: [ColumnSchema], for columns: [ColumnSchema], isDistinct: Bool) {
+  // Sorted first: of rows that look alike the one that comes first is told.
+  if !sort.isEmpty { rows.sort { $0.order($1, by: sort) < 0 } }
+  guard !isDistinct else { return }
+  var seen: Set<[Datum]> = []
+  rows = rows.filter { row in seen.insert(columns.map { row[$0] }).inserted }
 }
 
 extension Row {

@@ -23,10 +23,11 @@ struct Transaction {
   var comments: [String] = []
   /// The request, while it runs.
   var params: JSONValue?
-  /// Rows of select operations that the caller writes into the result.
+  /// Select operations whose rows the caller writes into the result.
   var deferred: [DeferredRows] = []
-  /// Rows from which on a select is deferred; nil when none may be.
-  var deferredRowsMin: Int?
+  /// When a select is deferred; nil when none may be.
+  var deferral: DeferralTerms?
+  var isDeferralChecked = false
   /// Tables that operations looked at: a change of one of them may let a blocked transaction go on.
   var tablesRead = ColumnSet()
   /// Whose rules the operations are held to (AccessControl.swift); nil: nobody's.
@@ -120,6 +121,12 @@ struct Transaction {
       guard let overlay else { return }
       for draft in overlays[overlay].drafts { if let row = draft.new { visit(row) } }
     }
+  }
+
+  /// Whether all rows of a table have to be looked at for a condition.
+  func needsScan(of table: TableSchema, _ condition: Condition) -> Bool {
+    if case .all = candidates(in: table, condition) { return true }
+    return false
   }
 
   private func isOverlaid(_ uuid: UUID, _ overlay: Int?) -> Bool {

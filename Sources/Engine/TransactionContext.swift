@@ -18,20 +18,33 @@ package struct TransactionContext {
   package var elapsedMilliseconds: Int64
   /// False for a tool without a server, where nobody can make a wait come true.
   package var canWait: Bool
-  /// A select of at least so many rows, in a transaction that only selects, is left in `Database.deferred`; nil: all is written.
-  package var deferredRowsMin: Int?
+  /// What is left in `Database.deferred`; nil: all is written.
+  package var deferral: DeferralTerms?
 
   package init(
     isReadOnly: Bool = false, ownsLock: @escaping (String) -> Bool = { _ in false }, elapsedMilliseconds: Int64 = 0,
-    canWait: Bool = true, readOnlyReason: String? = nil, deferredRowsMin: Int? = nil, role: AccessRole? = nil
+    canWait: Bool = true, readOnlyReason: String? = nil, deferral: DeferralTerms? = nil, role: AccessRole? = nil
   ) {
     self.isReadOnly = isReadOnly
     self.ownsLock = ownsLock
     self.elapsedMilliseconds = elapsedMilliseconds
     self.canWait = canWait
     self.readOnlyReason = readOnlyReason
-    self.deferredRowsMin = deferredRowsMin
+    self.deferral = deferral
     self.role = role
+  }
+}
+
+/// Which selects of a transaction that only reads are left to its caller.
+package struct DeferralTerms: Sendable {
+  /// Those with at least so many rows, and those that need a long look to find them.
+  package var rowsMin: Int
+  /// Of those that need arrangement: rows of all their tables.
+  package var arrangedRowsMax: Int
+
+  package init(rowsMin: Int, arrangedRowsMax: Int = .max) {
+    self.rowsMin = rowsMin
+    self.arrangedRowsMax = arrangedRowsMax
   }
 }
 

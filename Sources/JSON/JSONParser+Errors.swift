@@ -3,6 +3,8 @@
 // The parser's complaints, in the words and with the positions of ovsdb-server 3.1.0 (all observed). Out of line, so
 // that the loop in JSONParser.swift stays small.
 
+import Glibc
+
 extension JSONParser {
   /// Notes and returns an error at a byte of the text.
   @inline(never)
@@ -16,13 +18,13 @@ extension JSONParser {
   /// The place of a byte. Lines are counted only here, when someone asks.
   func place(_ input: UnsafePointer<UInt8>, at offset: Int) -> (line: Int, column: Int, byte: Int) {
     var (line, column, _) = origin
-    for at in 0..<offset {
-      column += 1
-      if input[at] == UInt8(ascii: "\n") {
-        line += 1
-        column = 0
-      }
+    var start = 0
+    while start < offset, let found = memchr(input + start, CInt(UInt8(ascii: "\n")), offset - start) {
+      line += 1
+      column = 0
+      start += UnsafeRawPointer(input + start).distance(to: found) + 1
     }
+    column += offset - start
     return (line, column, origin.byte + offset)
   }
 
@@ -51,6 +53,11 @@ extension JSONParser {
   @inline(never)
   mutating func tooLarge(_ input: UnsafePointer<UInt8>, sizeMax: Int) -> JSONSyntaxError {
     fail(input, at: first + sizeMax, "input exceeds maximum size of \(sizeMax) bytes")
+  }
+
+  /// The system gives no memory for the text, of which `count` bytes are there.
+  mutating func noMemory(_ input: UnsafePointer<UInt8>, count: Int) -> JSONSyntaxError {
+    fail(input, at: min(position, count), "no memory for a message of more than \(count) bytes")
   }
 
   /// An error for a byte that begins no token.

@@ -15,7 +15,7 @@ extension JSONParser {
     _ input: UnsafePointer<UInt8>, from start: Int, to end: Int
   ) throws(JSONSyntaxError) -> JSONTapeEntry {
     // Decoding never makes a string longer: the shortest escape, two bytes, gives one.
-    if side.capacity - side.count < end - start { side = side.grown(by: end - start) }
+    guard side.capacity - side.count >= end - start || side.tryGrow(by: end - start) else { throw noMemory(input, count: end) }
     let output = side.base + side.count
     var written = 0
     var at = start

@@ -105,6 +105,19 @@ struct JSONParser: ~Copyable {
     return taken
   }
 
+  /// Whether the tape can take whatever the text up to `end` holds: each byte makes one entry at most. A tape that is not large grows
+  /// as it must.
+  ///
+  /// - Returns: false when there is no memory for it.
+  @inline(__always)
+  mutating func hasRoom(upTo end: Int) -> Bool {
+    if tape.capacity < Self.largeTapeMin || tape.capacity - tape.count > end - position { return true }
+    return tape.tryGrow(by: end - position + 1)
+  }
+
+  /// Entries from which on a tape is not grown without asking: a megabyte.
+  private static let largeTapeMin = 1 << 16
+
   /// Drops the white space before the text when nothing of the text itself is there yet.
   ///
   /// - Returns: The bytes dropped; the text is to be given without them from now on.

@@ -24,6 +24,9 @@ package struct JSONStream: ~Copyable {
     set { parser.defersLargeObjects = newValue }
   }
 
+  /// There was no memory for what came: it is gone, and the stream cannot go on.
+  private var isExhausted = false
+
   /// - Parameter messageBytesMax: The largest text taken, in bytes without white space before it; a larger one is a
   ///   syntax error, as soon as that many bytes were seen.
   package init(messageBytesMax: Int) {
@@ -51,12 +54,15 @@ package struct JSONStream: ~Copyable {
     bytes.capacity + parser.tape.capacity * MemoryLayout<JSONTapeEntry>.stride + parser.side.capacity
   }
 
-  /// Adds bytes that were read.
+  /// Adds bytes that were read. When there is no memory for them, `next()` says so.
   ///
   /// - Complexity: O(bytes), amortised.
   package mutating func append(_ input: UnsafeRawBufferPointer) {
     guard let base = input.baseAddress, input.count > 0 else { return }
-    makeRoom(for: input.count)
+    guard !isExhausted, makeRoom(for: input.count) else {
+      isExhausted = true
+      return
+    }
     UnsafeMutableRawPointer(bytes.base + bytes.count).copyMemory(from: base, byteCount: input.count)
     bytes.count += input.count
     (bytes.base + bytes.count).update(repeating: 0, count: JSONParser.paddingSize)
@@ -69,6 +75,7 @@ package struct JSONStream: ~Copyable {
   package mutating func next() throws(JSONSyntaxError) -> JSONValue? {
     guard bytes.count > begin else { return nil }
     let text = bytes.base + begin
+    guard !isExhausted, parser.hasRoom(upTo: bytes.count - begin) else { throw parser.noMemory(text, count: bytes.count - begin) }
     let isComplete = try parser.advance(text, count: bytes.count - begin)
     guard parser.scannedSize <= messageBytesMax else { throw parser.tooLarge(text, sizeMax: messageBytesMax) }
     guard isComplete else {
@@ -151,9 +158,11 @@ package struct JSONStream: ~Copyable {
   }
 
   /// Makes sure that `extra` bytes and the padding fit behind the bytes held.
-  private mutating func makeRoom(for extra: Int) {
+  ///
+  /// - Returns: whether there is memory for them.
+  private mutating func makeRoom(for extra: Int) -> Bool {
     let needed = extra + JSONParser.paddingSize
-    guard bytes.capacity - bytes.count < needed else { return }
+    guard bytes.capacity - bytes.count < needed else { return true }
     // Moving the tail to the front pays when at least as much was released as must be moved.
     if released > 0, released >= bytes.count - released {
       bytes.count -= released
@@ -161,6 +170,6 @@ package struct JSONStream: ~Copyable {
       bytes.base.update(from: bytes.base + released, count: bytes.count)
       released = 0
     }
-    if bytes.capacity - bytes.count < needed { bytes = bytes.grown(by: needed) }
+    return bytes.capacity - bytes.count >= needed || bytes.tryGrow(by: needed)
   }
 }

@@ -92,7 +92,8 @@ struct JSONTape {
 /// freed by hand, by the one owner.
 ///
 /// The memory is the C library's: its `realloc` moves what is large by changing page tables. To copy a message of some hundred
-/// megabytes each time it outgrows its buffer would hold up whoever shares the thread.
+/// megabytes each time it outgrows its buffer would hold up whoever shares the thread. Where there is no memory for it, a text can be
+/// refused (`tryGrow`).
 struct JSONBuffer<Element: BitwiseCopyable> {
   var base: UnsafeMutablePointer<Element>
   var count: Int
@@ -100,26 +101,29 @@ struct JSONBuffer<Element: BitwiseCopyable> {
 
   init(capacity: Int = 0) {
     self.capacity = max(capacity, 1)
-    self.base = Self.memory(nil, self.capacity)
+    guard let memory = malloc(self.capacity * MemoryLayout<Element>.stride) else { preconditionFailure("out of memory") }
+    self.base = memory.bindMemory(to: Element.self, capacity: self.capacity)
     self.count = 0
   }
 
-  private static func memory(_ old: UnsafeMutablePointer<Element>?, _ capacity: Int) -> UnsafeMutablePointer<Element> {
-    guard let memory = realloc(old, capacity * MemoryLayout<Element>.stride) else {
-      preconditionFailure("out of memory")
-    }
-    return memory.bindMemory(to: Element.self, capacity: capacity)
-  }
-
-  /// This buffer with room for `extra` more elements; its old memory is gone.
-  @inline(never)
-  consuming func grown(by extra: Int) -> JSONBuffer {
+  /// Makes room for `extra` more elements.
+  ///
+  /// - Returns: whether there was memory for them; if not the buffer is as it was.
+  mutating func tryGrow(by extra: Int) -> Bool {
     // What is large already grows by a quarter, so that less of it stays unused.
     let growth = capacity * MemoryLayout<Element>.stride > 64 << 20 ? capacity / 4 : capacity
     let needed = max(count + extra, capacity + growth, 64)
+    guard let memory = realloc(base, needed * MemoryLayout<Element>.stride) else { return false }
+    base = memory.bindMemory(to: Element.self, capacity: needed)
+    capacity = needed
+    return true
+  }
+
+  /// This buffer with room for `extra` more elements; its old memory is gone. For what is small, or was made sure of before.
+  @inline(never)
+  consuming func grown(by extra: Int) -> JSONBuffer {
     var larger = self
-    larger.capacity = needed
-    larger.base = Self.memory(larger.base, larger.capacity)
+    precondition(larger.tryGrow(by: extra), "out of memory")
     return larger
   }
 

@@ -84,7 +84,7 @@ extension RPCConnection {
     case .endOfFile:
       Log.reconnect.log(level: announcesClosing ? .info : .debug, "\(name): connection closed by peer")
     case .protocolError, .inputOutput:
-      Log.reconnect.warning("\(name): connection dropped (\(reason))")
+      Log.reconnect.warning("\(name): connection dropped (\(reason))", metadata: Log.limited("dropped"))
     case .probeTimeout:
       let seconds = probe.interval.nanoseconds / 1_000_000_000
       Log.reconnect.error("\(name): no response to inactivity probe after \(seconds) seconds, disconnecting")

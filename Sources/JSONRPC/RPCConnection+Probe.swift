@@ -14,7 +14,13 @@ extension RPCConnection {
     var sentCount: UInt64 = 0
     var unsentCount: UInt64 = 0
     var timer: Scheduled<Void>?
+    /// When the timer should fire.
+    var due = NIODeadline.now()
   }
+
+  /// A timer that fires later than this found the loop busy. What the peer said meanwhile lies in the socket; it is looked at before
+  /// the peer is judged.
+  private static let latenessMax = TimeAmount.milliseconds(5)
 
   /// How long the peer may be silent before it is asked, and again before it is dropped; 0 for ever. Can be set at any time.
   /// A value between is raised to a second.
@@ -40,12 +46,13 @@ extension RPCConnection {
     probe.isAsked = false
   }
 
-  func scheduleProbe() {
+  func scheduleProbe() { scheduleProbe(at: probe.lastLife + probe.interval) }
+
+  private func scheduleProbe(at due: NIODeadline) {
     cancelProbe()
     guard probe.interval > .zero, !isClosed, let context else { return }
-    probe.timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: probe.lastLife + probe.interval) { [weak self] in
-      self?.probeTimerFired()
-    }
+    probe.due = due
+    probe.timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due) { [weak self] in self?.probeTimerFired() }
   }
 
   func cancelProbe() {
@@ -58,6 +65,7 @@ extension RPCConnection {
     guard !isClosed else { return }
     let now = NIODeadline.now()
     if probe.lastLife + probe.interval <= now {
+      if now - probe.due > Self.latenessMax { return scheduleProbe(at: now + 2 * Self.latenessMax) }
       if holdsUnprocessedInput || takesOutput() {
         // The silence is ours, or the peer is busy with what we sent.
         probe.lastLife = now
@@ -74,6 +82,7 @@ extension RPCConnection {
     }
     scheduleProbe()
   }
+
   /// Whether the peer took some of a backlog since this was last asked. Output without a backlog proves nothing: the kernel
   /// takes a good deal for a peer that is gone.
   private func takesOutput() -> Bool {

@@ -16,6 +16,9 @@ package struct ContentsCursor: Sendable {
   /// The next row of that table; nil before its first.
   fileprivate var row: TreeDictionary<UUID, Row>.Index?
 
+  /// Values that are looked at for one piece, which may come to nothing.
+  static let looksPerPieceMax = 100_000
+
   package init(format: UpdateFormat) { updates = TableUpdatesWriter(format: format) }
 }
 
@@ -28,51 +31,25 @@ extension MonitorSpecification {
   /// Appends `<table-updates>` with all rows the monitor shows.
   package func writeInitialContents(of snapshot: Snapshot, format: UpdateFormat, to writer: inout ByteWriter) {
     var cursor = ContentsCursor(format: format)
-    while writePiece(of: snapshot, from: &cursor, until: .max, to: &writer) {}
+    var looks = 0
+    while writePiece(of: snapshot, from: &cursor, until: .max, looks: &looks, to: &writer) {}
   }
 
-  /// Appends `<table-updates>` from a place on, until the writer holds `sizeMax` bytes or everything is written.
+  /// Appends `<table-updates>` from a place on, until the writer holds `sizeMax` bytes, enough values were looked at, or everything is written.
   ///
+  /// - Parameter looks: grows by the values that were looked at; a piece ends when it grew by `ContentsCursor.looksPerPieceMax`.
   /// - Returns: whether there is more.
   package func writePiece(
-    of snapshot: Snapshot, from cursor: inout ContentsCursor, until sizeMax: Int, to writer: inout ByteWriter
+    of snapshot: Snapshot, from cursor: inout ContentsCursor, until sizeMax: Int, looks: inout Int, to writer: inout ByteWriter
   ) -> Bool {
     while cursor.table < tables.count {
       let table = tables[cursor.table]
-      if table.kinds.contains(.initial), !table.write(snapshot, &cursor, sizeMax, &writer) { return true }
+      if table.kinds.contains(.initial), !table.write(snapshot, &cursor, sizeMax, &looks, &writer) { return true }
       cursor.table += 1
       cursor.row = nil
     }
     cursor.updates.finish(&writer)
     return false
-  }
-
-  /// The rows that enter and leave when the conditions change from another specification's to these, each with its table as the client
-  /// is told it: without condition.
-  package func conditionChange(from previous: MonitorSpecification, in snapshot: Snapshot) -> [(OwedChange, MonitoredTable)] {
-    var changes: [(OwedChange, MonitoredTable)] = []
-    for (before, after) in zip(previous.tables, tables) where before.condition != after.condition {
-      var everything = after
-      everything.condition = .everything
-      for row in snapshot.tables[after.table.index].rows.values {
-        let (knows, shows) = (before.shows(row), after.shows(row))
-        guard knows != shows else { continue }
-        changes.append((OwedChange(uuid: row.uuid, old: knows ? row : nil, new: shows ? row : nil), everything))
-      }
-    }
-    return changes
-  }
-
-  /// Appends `<table-updates>` with what `conditionChange` gives.
-  ///
-  /// - Returns: whether there are any.
-  package func writeConditionChange(
-    from previous: MonitorSpecification, in snapshot: Snapshot, format: UpdateFormat, to writer: inout ByteWriter
-  ) -> Bool {
-    var updates = TableUpdatesWriter(format: format)
-    for (change, table) in conditionChange(from: previous, in: snapshot) { updates.write(change, of: table, to: &writer) }
-    updates.finish(&writer)
-    return !updates.isEmpty
   }
 }
 
@@ -81,7 +58,7 @@ extension MonitoredTable {
   ///
   /// - Returns: whether the end of the table was reached.
   fileprivate func write(
-    _ snapshot: Snapshot, _ cursor: inout ContentsCursor, _ sizeMax: Int, _ writer: inout ByteWriter
+    _ snapshot: Snapshot, _ cursor: inout ContentsCursor, _ sizeMax: Int, _ looks: inout Int, _ writer: inout ByteWriter
   ) -> Bool {
     let contents = snapshot.tables[table.index]
     if let named = namedRows(in: contents) {
@@ -90,11 +67,13 @@ extension MonitoredTable {
     }
     let rows = contents.rows
     var index = cursor.row ?? rows.startIndex
+    let looksMax = sizeMax == .max ? .max : looks + ContentsCursor.looksPerPieceMax
     while index != rows.endIndex {
-      if writer.count >= sizeMax {
+      if writer.count >= sizeMax || looks >= looksMax {
         cursor.row = index
         return false
       }
+      looks += looksPerRow
       let row = rows[index].value
       if shows(row) { cursor.updates.writeInitial(row, of: self, to: &writer) }
       rows.formIndex(after: &index)

@@ -40,6 +40,8 @@ final class SharedContents {
 
   /// Pieces that are encoded in one go.
   private static let piecesPerJob = 8
+  /// Values that are compared with conditions in one go, so that others have their turn.
+  private static let looksPerJobMax = 400_000
   /// Pieces behind the newest that are kept for others when not all are.
   private static let piecesKept = 16
 
@@ -88,10 +90,11 @@ final class SharedContents {
       var job = Job()
       var cursor = start
       var writer = ByteWriter(capacity: size + 4096)
-      while job.pieces.count < Self.piecesPerJob, !job.isComplete {
+      var looks = 0
+      while job.pieces.count < Self.piecesPerJob, looks < Self.looksPerJobMax, !job.isComplete {
         writer.removeAll()
         job.isComplete = !specification.writePiece(
-          of: snapshot, from: &cursor, until: size, to: &writer)
+          of: snapshot, from: &cursor, until: size, looks: &looks, to: &writer)
         job.pieces.append(ByteBuffer(copying: writer))
         job.starts.append(cursor)
       }

@@ -14,8 +14,12 @@ package struct Limits: Sendable {
   package var messageBytesMax = 512 << 20
 
   /// Memory for what all clients have sent and is not executed yet, in bytes, with what parsing makes of it. When it is exceeded the
-  /// client that takes most of it is disconnected.
+  /// client that takes most of it is disconnected. `--max-pending-input`.
   package var inputBytesMax = 2 << 30
+
+  /// Messages for all clients that are made and that the kernel has not taken, in bytes. When it is exceeded the client that most of it
+  /// is for is disconnected. `--max-pending-output`.
+  package var outputBytesMax = 2 << 30
 
   /// Clients that may be connected at once; 0: as many as the process may have descriptors. `--max-sessions`.
   package var sessionsMax = 0
@@ -26,6 +30,9 @@ package struct Limits: Sendable {
 
   /// Rows up to which a reply or update is made at once; a thousand rows take about a millisecond. Larger ones are made piece by piece.
   package var inlineRowsMax = 500
+  /// Rows of the tables whose rows are sorted for selects, or told apart by some of their columns, until these are sent, over all
+  /// clients; eight bytes each.
+  package var arrangedRowsMax = 32 << 20
   /// Bytes of a piece; a single row may be larger.
   package var pieceBytes = 64 << 10
   /// Rows that are added up one by one for a monitor whose client does not read; beyond it a snapshot is kept.
@@ -39,6 +46,8 @@ package struct Limits: Sendable {
   package var locksMax = 1000
   /// What one client's monitors, waiting transactions and locks say, in bytes of their requests.
   package var keptBytesMax = 256 << 20
+  /// The same of all clients.
+  package var keptTotalBytesMax = 2 << 30
 
   package init() {}
 }
@@ -60,6 +69,44 @@ extension Limits {
     limit.rlim_cur = limit.rlim_max
     // What cannot be raised stays as it is, and connections beyond it wait.
     _ = setrlimit(resource, &limit)
+  }
+}
+
+/// What the system has to give.
+enum Memory {
+  /// Whether there would be so much memory now, in one piece. What other programs do a moment later nobody knows, and a limit of a control
+  /// group is not told beforehand.
+  static func isAvailable(_ size: Int) -> Bool {
+    guard let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), memory != MAP_FAILED else {
+      return false
+    }
+    munmap(memory, size)
+    return true
+  }
+}
+
+extension Session {
+  /// Notes something that the server keeps for the client; see `Kept.add`.
+  func keep(_ kind: Kept.Kind, _ name: String, size: Int, count: Int) throws(OVSDBError) {
+    guard server.keptBytes + size <= server.limits.keptTotalBytesMax else {
+      throw OVSDBError(
+        .resourcesExhausted, "what is kept for all clients may have \(server.limits.keptTotalBytesMax) bytes")
+    }
+    let before = kept.bytes
+    try kept.add(kind, name, size: size, count: count, limits: server.limits)
+    server.keptBytes += kept.bytes - before
+  }
+
+  func forget(_ kind: Kept.Kind, _ name: String) {
+    let before = kept.bytes
+    kept.forget(kind, name)
+    server.keptBytes += kept.bytes - before
+  }
+
+  /// The client is gone.
+  func forgetAllKept() {
+    server.keptBytes -= kept.bytes
+    kept = Kept()
   }
 }
 

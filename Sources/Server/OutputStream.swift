@@ -14,8 +14,10 @@ import OVSDB
 final class OutputStream {
   enum Part {
     case bytes(ByteBuffer)
-    /// The rows of a select, from a position on.
-    case rows(DeferredRows, next: Int)
+    /// The rows of a select, as far as they are not sent.
+    case rows(DeferredRows)
+    /// The rows of a select that are being arranged.
+    case rowsToCome
     /// Initial contents, from a piece on.
     case contents(SharedContents, next: Int)
     /// What a monitor is owed. When there is a head it is an update, which is not sent at all when nothing is owed.
@@ -48,13 +50,22 @@ final class OutputStream {
   /// The monitor that is told its initial contents.
   let subscription: Subscription?
   private var wasAnythingOwed = false
+  /// What its selects count against the limit of rows that are arranged.
+  private let claim: ArrangementClaim?
 
-  init(_ parts: [Part], subscription: Subscription? = nil) {
+  init(_ parts: [Part], subscription: Subscription? = nil, claim: ArrangementClaim? = nil) {
     self.parts = Deque(parts)
     self.subscription = subscription
+    self.claim = claim
   }
 
   func append(_ more: [Part]) { parts.append(contentsOf: more) }
+
+  /// Takes the rows that it waits for.
+  func take(_ arranged: DeferredRows) {
+    guard case .rowsToCome? = parts.first else { return }
+    parts[0] = .rows(arranged)
+  }
 
   /// Makes the next piece.
   func step(_ session: Session) -> Step {
@@ -62,17 +73,25 @@ final class OutputStream {
     switch part {
     case .bytes(let bytes): return bytes.readableBytes > 0 ? .piece(bytes) : .nothing
     case .tail(let bytes): return wasAnythingOwed ? .piece(bytes) : .nothing
-    case .rows(let rows, let start):
+    case .rows(var rows):
+      guard !rows.needsArrangement else {
+        parts.prepend(.rowsToCome)
+        session.server.arrange(rows, for: session)
+        return .waiting
+      }
       let size = session.server.limits.pieceBytes
       var writer = ByteWriter(capacity: size + 1024)
-      let next = rows.write(from: start, until: size, to: &writer)
-      if next < rows.rows.count { parts.prepend(.rows(rows, next: next)) }
-      return .piece(ByteBuffer(copying: writer))
+      if rows.writePiece(until: size, to: &writer) { parts.prepend(.rows(rows)) }
+      return writer.count > 0 ? .piece(ByteBuffer(copying: writer)) : .nothing
+    case .rowsToCome:
+      parts.prepend(part)
+      return .waiting
     case .contents(let contents, let next):
       switch contents.take(next, for: session) {
       case .piece(let piece):
         parts.prepend(.contents(contents, next: next + 1))
-        return .piece(piece)
+        // Rows were looked at, and none was to be told.
+        return piece.readableBytes > 0 ? .piece(piece) : .nothing
       case .missing:
         parts.prepend(part)
         return .waiting
@@ -112,8 +131,9 @@ extension ByteBuffer {
 }
 
 extension Server {
-  /// Pieces that are made before the sockets are looked at again: about two milliseconds' worth.
+  /// Pieces that are made before the sockets are looked at again, and how long making them may take.
   private static let piecesPerTurnMax = 8
+  private static let pumpMax = TimeAmount.milliseconds(1)
   /// The event loop looks at the sockets when no task is due. So this is how long it is left to them.
   static let breath = TimeAmount.microseconds(100)
 
@@ -131,8 +151,9 @@ extension Server {
     // What comes after a stream may be of the open segment.
     closeSegment()
     var budget = Self.piecesPerTurnMax
+    let end = NIODeadline.now() + Self.pumpMax
     while budget > 0, let session = pumping.popFirst() {
-      budget -= 1
+      budget = NIODeadline.now() < end ? budget - 1 : 0
       session.isPumpQueued = false
       if session.pump(), !session.isPumpQueued {
         session.isPumpQueued = true

@@ -28,6 +28,10 @@ extension Server {
     }
     let input = sessions.values.reduce(0) { $0 + $1.inputBytes }
     if inputBytes != input { faults.append("\(inputBytes) bytes of input are counted, there are \(input)") }
+    let output = sessions.values.reduce(0) { $0 + $1.outputBytes }
+    if outputBytes != output { faults.append("\(outputBytes) bytes of output are counted, there are \(output)") }
+    let kept = sessions.values.reduce(0) { $0 + $1.kept.bytes }
+    if keptBytes != kept { faults.append("\(keptBytes) bytes are kept for clients, there are \(kept)") }
     for session in sessions.values { faults += check(session) }
     return faults
   }

@@ -58,6 +58,8 @@ package final class Server {
   private let syncThread = NIOThreadPool(numberOfThreads: 1)
   /// Compactions and conversions, one after the other, so that the others find their threads free.
   private let rewritingThread = NIOThreadPool(numberOfThreads: 1)
+  /// Sorts the rows of large selects (Arrangement.swift), which may take seconds.
+  private let sortingThread = NIOThreadPool(numberOfThreads: 1)
 
   // The turn (Turn.swift).
   var ready: Deque<Session> = []
@@ -76,10 +78,15 @@ package final class Server {
   private var isClosingScheduled = false
   /// Memory for the input of all sessions.
   var inputBytes = 0
+  /// What waits for sessions that do not take it.
+  var outputBytes = 0
+  /// What sessions have it keep, in bytes of their requests.
+  var keptBytes = 0
 
   // Large messages (OutputStream.swift, InitialDump.swift).
   var pumping: Deque<Session> = []
   var isPumpScheduled = false
+  let arrangement = Arrangement()
   /// Contents that are being sent or were a moment ago, oldest first.
   var sharedContents: [SharedContents] = []
 
@@ -99,11 +106,12 @@ package final class Server {
     guard threads != nil else { return }
     syncThread.start()
     rewritingThread.start()
+    sortingThread.start()
   }
 
   /// Ends the threads of a server that is done with, in a program that goes on.
   package func endThreads() {
-    for pool in [syncThread, rewritingThread] { pool.shutdownGracefully { _ in } }
+    for pool in [syncThread, rewritingThread, sortingThread] { pool.shutdownGracefully { _ in } }
   }
 
   // MARK: - Databases
@@ -158,6 +166,17 @@ package final class Server {
     session.abort()
   }
 
+  /// Disconnects the client that takes least of what it is sent, when too much waits for all.
+  func shedOutput() {
+    guard let session = sessions.values.max(by: { $0.outputBytes < $1.outputBytes }), !session.isClosed else { return }
+    log.warning(
+      """
+      \(session.connection.name): closing connection: \(session.outputBytes) bytes wait for it, the most, and \(outputBytes) for all \
+      clients
+      """, metadata: ["rate-limit": "output"])
+    session.abort()
+  }
+
   /// Forgets a session whose connection ended: what it waited for, watched and held.
   func remove(_ session: Session, reason: RPCCloseReason) {
     guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
@@ -171,6 +190,7 @@ package final class Server {
     for (database, subscription) in session.monitors.values { database.hub.unsubscribe(subscription) }
     session.monitors = [:]
     replication.forget(session)
+    session.stream = nil
     for database in databases.values {
       database.forget(session)
       for line in database.contents.values { line.queue.removeAll { $0.session === session } }
@@ -181,6 +201,8 @@ package final class Server {
     remote.remove(session)
     if remote.sessions.isEmpty { closingRemotes[ObjectIdentifier(remote)] = nil }
     inputBytes -= session.inputBytes
+    session.forgetOutput()
+    session.forgetAllKept()
     scheduleClosing()
   }
 
@@ -233,6 +255,7 @@ package final class Server {
   enum BackgroundWork {
     case sync
     case rewriting
+    case sorting
     case other
   }
 
@@ -247,6 +270,7 @@ package final class Server {
       switch kind {
       case .sync: syncThread
       case .rewriting: rewritingThread
+      case .sorting: sortingThread
       case .other: others
       }
     chosen.submit { state in

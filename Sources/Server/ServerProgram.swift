@@ -180,6 +180,12 @@ package enum ServerProgram {
       CommandLineOption("max-message-size") { (text: String) throws(UsageError) in
         arguments.limits.messageBytesMax = try Limits.number(text, of: "--max-message-size", from: 1 << 16)
       },
+      CommandLineOption("max-pending-input") { (text: String) throws(UsageError) in
+        arguments.limits.inputBytesMax = try Limits.number(text, of: "--max-pending-input", from: 1 << 20)
+      },
+      CommandLineOption("max-pending-output") { (text: String) throws(UsageError) in
+        arguments.limits.outputBytesMax = try Limits.number(text, of: "--max-pending-output", from: 1 << 20)
+      },
       CommandLineOption("read-only-on-damage", flag: { arguments.storage.keepsDamaged = true }),
       CommandLineOption("sync-from", value: { arguments.source = $0 }),
       CommandLineOption("sync-exclude-tables", value: { arguments.excluded = $0 }),
@@ -270,6 +276,9 @@ package enum ServerProgram {
         --max-sessions=N        refuse connections beyond N sessions
         --max-message-size=BYTES
                                 refuse longer messages (default: 512 MiB)
+        --max-pending-input=BYTES, --max-pending-output=BYTES
+                                disconnect the greediest client when so much of
+                                all clients waits (default: 2 GiB each)
         --read-only-on-damage   serve what stands before damage, read-only
         -h, --help              display this help message
         -V, --version           display version information

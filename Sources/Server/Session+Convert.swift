@@ -86,7 +86,7 @@ extension Server {
     let keys = session.monitors.filter { $0.value.database === database }.map(\.key)
     for key in keys {
       session.monitors[key] = nil
-      session.kept.forget(.monitors, key)
+      session.forget(.monitors, key)
     }
     return keys
   }

@@ -52,6 +52,7 @@ extension Session {
     switch message {
     case .request(let method, let params, let id):
       do {
+        if inputBytes > Self.largeInputMin { try checkMemory() }
         try dispatch(method, params, id)
       } catch let error as OVSDBError {
         replyError(id) { error.write(to: &$0) }
@@ -77,6 +78,18 @@ extension Session {
   private func closeOver(unexpected kind: String) {
     server.log.warning("\(connection.name): received unexpected \(kind) message", metadata: ["rate-limit": "unexpected"])
     connection.close(.local)
+  }
+
+  /// Input above which memory to execute it is asked for before.
+  private static let largeInputMin = 8 << 20
+
+  /// Swift ends a program that gets no memory. So a request that will take much is refused when the system would not give it: the values,
+  /// the record and the reply of a transaction take a few times what its text does.
+  private func checkMemory() throws(OVSDBError) {
+    guard !Memory.isAvailable(4 * inputBytes) else { return }
+    server.log.warning(
+      "\(connection.name): no memory for a request that takes \(inputBytes) bytes", metadata: ["rate-limit": "memory"])
+    throw OVSDBError(.resourcesExhausted, "there is no memory to execute a request of this size")
   }
 
   private func dispatch(_ method: JSONValue, _ params: JSONValue, _ id: JSONValue) throws {
@@ -221,6 +234,9 @@ extension Session {
   /// Answers a transaction that was blocked.
   func replyToTransact(idText: String, database: ServedDatabase, isDurable: Bool) {
     server.touch(self)
+    guard database.database.deferred.isEmpty else {
+      return replyToSelects(idText: idText, database.database.takeDeferred())
+    }
     connection.output.append("{\"id\":")
     connection.output.append(utf8: idText)
     finishTransactReply(of: database, isDurable: isDurable)
@@ -245,7 +261,7 @@ extension Session {
     _ database: ServedDatabase, _ params: JSONValue, _ id: JSONValue, _ timeout: Int64?, _ tables: ColumnSet
   ) throws(OVSDBError) {
     let key = id.text(sorted: true)
-    try kept.add(.waits, key, size: key.utf8.count + params.detachedSize, count: pending.count, limits: server.limits)
+    try keep(.waits, key, size: key.utf8.count + params.detachedSize, count: pending.count)
     let trigger = Trigger(
       session: self, database: database, id: key, params: params.detached(), arrival: .now(), tables: tables)
     pending[trigger.id] = trigger
@@ -295,7 +311,7 @@ extension Session {
       throw OVSDBError.syntaxError("must issue \"unlock\" before new \"\(method)\"", at: params)
     }
     let count = server.locks.count(of: self) + locksLost.count
-    try kept.add(.locks, name, size: name.utf8.count, count: count, limits: server.limits)
+    try keep(.locks, name, size: name.utf8.count, count: count)
     let isOwner: Bool
     if isSteal {
       isOwner = true
@@ -316,7 +332,7 @@ extension Session {
       throw OVSDBError.syntaxError("unlock: \"unlock\" without \"lock\" or \"steal\"", at: params)
     }
     locksLost.remove(name)
-    kept.forget(.locks, name)
+    forget(.locks, name)
     server.release(name, of: self)
     replyEmpty(id)
   }

@@ -35,8 +35,8 @@ extension Session {
     let since = format == .update3 ? try sinceID(params) : nil
     try server.replication.admit(monitorID, to: database, for: self)
 
-    try kept.add(
-      .monitors, key, size: key.utf8.count + requests.detachedSize, count: monitors.count, limits: server.limits)
+    try keep(
+      .monitors, key, size: key.utf8.count + requests.detachedSize, count: monitors.count)
     let subscription = database.hub.subscribe(specification, id: key, format: format, client: self)
     monitors[key] = (database, subscription)
     if let since, let commits = database.history.commits(after: since) {
@@ -98,9 +98,9 @@ extension Session {
     let previous = subscription.group.specification
     let changed = try previous.changingConditions(json: requests, schema: database.database.schema)
 
-    try kept.add(
-      .monitors, newKey, size: newKey.utf8.count + requests.detachedSize, count: monitors.count - 1, limits: server.limits)
-    if newKey != oldKey { kept.forget(.monitors, oldKey) }
+    try keep(
+      .monitors, newKey, size: newKey.utf8.count + requests.detachedSize, count: monitors.count - 1)
+    if newKey != oldKey { forget(.monitors, oldKey) }
     var current = subscription
     if newKey != oldKey {
       current = database.hub.rename(subscription, id: newKey)
@@ -124,13 +124,11 @@ extension Session {
   ) -> Bool {
     let specification = subscription.group.specification
     let commitID = database.database.lastCommitID
-    let changes = specification.conditionChange(from: previous, in: database.database.snapshot)
-    guard changes.count > server.limits.inlineRowsMax else {
+    let snapshot = database.database.snapshot
+    var comparison = ConditionChange(from: previous, to: specification, in: snapshot)
+    if !comparison.step(lookingAt: Self.looksAtOnceMax), comparison.changes.count <= server.limits.inlineRowsMax {
       var body = ByteWriter()
-      var updates = TableUpdatesWriter(format: subscription.format)
-      for (change, table) in changes { updates.write(change, of: table, to: &body) }
-      updates.finish(&body)
-      if !updates.isEmpty { send(body, for: subscription, commitID: commitID) }
+      if comparison.write(format: subscription.format, to: &body) { send(body, for: subscription, commitID: commitID) }
       return false
     }
     let head = ByteBuffer { Self.writeUpdateHead(subscription, commitID, &$0) }
@@ -139,9 +137,38 @@ extension Session {
       id.write(to: &writer)
       writer.append(",\"result\":{},\"error\":null}")
     }
-    let owed = OwedChanges(changes, of: specification, in: database.database.snapshot, format: subscription.format)
-    begin(OutputStream([.changes(owed, head: head), .tail(ByteBuffer(string: "]}")), .bytes(reply)]))
+    let stream = OutputStream([])
+    stream.isOpen = true
+    begin(stream)
+    compare(comparison, for: stream) { changes in
+      let owed = OwedChanges(changes, of: specification, in: snapshot, format: subscription.format)
+      return [.changes(owed, head: head), .tail(ByteBuffer(string: "]}")), .bytes(reply)]
+    }
     return true
+  }
+
+  /// Values that are compared at once when conditions change: a millisecond's worth.
+  private static let looksAtOnceMax = 20_000
+  /// Values that are compared before those of others have their turn.
+  private static let looksPerJobMax = 400_000
+
+  /// Goes on with a comparison beside the loop, and gives the stream what comes of it.
+  private func compare(
+    _ comparison: ConditionChange, for stream: OutputStream,
+    then parts: @escaping ([(OwedChange, MonitoredTable)]) -> [OutputStream.Part]
+  ) {
+    server.inBackground(on: .sorting) {
+      var comparison = comparison
+      let hasMore = comparison.step(lookingAt: Self.looksPerJobMax)
+      return (comparison, hasMore)
+    } then: { [weak self] comparison, hasMore in
+      // The client may have gone meanwhile.
+      guard let self, self.stream === stream, !isClosed else { return }
+      if hasMore { return compare(comparison, for: stream, then: parts) }
+      stream.append(parts(comparison.changes))
+      stream.isOpen = false
+      server.schedulePump(self)
+    }
   }
 
   /// Source: RFC 7047 section 4.1.7.
@@ -150,7 +177,7 @@ extension Session {
     guard let (database, subscription) = monitors.removeValue(forKey: monitorID.text(sorted: true)) else {
       throw BareError(text: "unknown monitor")
     }
-    kept.forget(.monitors, monitorID.text(sorted: true))
+    forget(.monitors, monitorID.text(sorted: true))
     database.hub.unsubscribe(subscription)
     replyEmpty(id)
   }

@@ -83,13 +83,14 @@ extension Session {
       var start = 0
       for rows in deferred {
         parts.append(.bytes(ByteBuffer(bytes: bytes[start..<rows.offset])))
-        parts.append(.rows(rows, next: 0))
+        parts.append(.rows(rows))
         start = rows.offset
       }
       parts.append(.bytes(ByteBuffer(bytes: bytes[start...])))
     }
     parts.append(.bytes(ByteBuffer(string: ",\"error\":null}")))
-    begin(OutputStream(parts))
+    let arranged = deferred.reduce(0) { $0 + ($1.needsArrangement ? $1.rowCountMax : 0) }
+    begin(OutputStream(parts, claim: arranged > 0 ? ArrangementClaim(arranged, on: server.arrangement) : nil))
   }
 
   /// Sends what a monitor is owed: at once when it is little, else as a stream.

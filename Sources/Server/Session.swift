@@ -38,6 +38,8 @@ final class Session {
   var kept = Kept()
   /// Memory for input when it was last looked at.
   private(set) var inputBytes = 0
+  /// What waits for a client that does not take it, when it was last looked at.
+  private(set) var outputBytes = 0
 
   /// In the server's queue.
   var isQueued = false
@@ -153,6 +155,7 @@ final class Session {
       connection.flush()
       if closesAfterSending { close() }
     }
+    if outputBytes > 0 || !connection.isWritable || !held.isEmpty { noteOutput() }
     drainBacklogs()
     if isStalled, !isClogged {
       isStalled = false
@@ -193,6 +196,7 @@ final class Session {
       held.removeFirst()
     }
     connection.flush()
+    noteOutput()
     if stream != nil { return server.schedulePump(self) }
     if held.isEmpty, closesAfterSending { return close() }
     server.enqueue(self)
@@ -284,7 +288,24 @@ extension Session: RPCConnectionOwner {
     if server.inputBytes > server.limits.inputBytesMax { server.shedInput() }
   }
 
-  func becameWritable(_ connection: RPCConnection) { resume() }
+  /// Counts what the client does not take.
+  private func noteOutput() {
+    let bytes = isClosed || connection.isWritable && held.isEmpty ? 0 : backlogBytes
+    server.outputBytes += bytes - outputBytes
+    outputBytes = bytes
+    if server.outputBytes > server.limits.outputBytesMax { server.shedOutput() }
+  }
+
+  /// The client is gone.
+  func forgetOutput() {
+    server.outputBytes -= outputBytes
+    outputBytes = 0
+  }
+
+  func becameWritable(_ connection: RPCConnection) {
+    noteOutput()
+    resume()
+  }
 
   /// Nothing of an open segment leaves before the log took it, not even as last words.
   func closing(_ connection: RPCConnection) {

@@ -235,7 +235,7 @@ extension Server {
     trigger.cancelTimeout()
     trigger.database.triggers.remove(trigger)
     trigger.session.pending[trigger.id] = nil
-    trigger.session.kept.forget(.waits, trigger.id)
+    trigger.session.forget(.waits, trigger.id)
   }
 }
 
@@ -257,7 +257,8 @@ extension Server {
     let previousID = database.database.lastCommitID
     let context = TransactionContext(
       isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
-      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason, deferredRowsMin: limits.inlineRowsMax,
+      elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason,
+      deferral: DeferralTerms(rowsMin: limits.inlineRowsMax, arrangedRowsMax: limits.arrangedRowsMax - arrangement.rowCount),
       role: session.role)
     switch database.database.transact(params: params, context: context, into: &results) {
     case .failed:

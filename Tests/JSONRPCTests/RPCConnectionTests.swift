@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import JSONRPC
@@ -191,6 +192,18 @@ import Testing
     let request = #"{"id":"echo","method":"echo","params":[]}"#
     // Without the byte the connection would end instead of asking again.
     #expect(await pair.receiveAnsweringReceive(probing: 2000, request.utf8.count, " ") == [request, request])
+  }
+
+  @Test func aPeerThatAnsweredWhileTheLoopWasBusyIsNotDropped() async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let pair = try await Pair(on: group.next())
+    let request = #"{"id":"echo","method":"echo","params":[]}"#
+    // The answer lies in the socket when the time is up. It is asked again, and not dropped.
+    let answer = #"{"id":"echo","result":[],"error":null}"#
+    let seen = await pair.receiveAnsweringReceive(probing: 1000, request.utf8.count, answer, busyMicroseconds: 1_500_000)
+    #expect(seen == [request, request])
+    try await pair.perform { connection, _ in connection.close() }
+    try await group.shutdownGracefully()
   }
 
   @Test func aConnectionWhoseInputWaitsForUsIsNotProbed() async throws {

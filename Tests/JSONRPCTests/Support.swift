@@ -64,13 +64,16 @@ final class Pair: Sendable {
   let recorder: NIOLoopBound<Recorder>
   let events: AsyncStream<Event>
 
-  init(_ configure: @escaping @Sendable (RPCConnection, Recorder) -> Void = { _, _ in }) async throws {
+  /// - Parameter loop: one of those that all tests share when not given.
+  init(
+    on loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(),
+    _ configure: @escaping @Sendable (RPCConnection, Recorder) -> Void = { _, _ in }
+  ) async throws {
     var ends: [CInt] = [-1, -1]
     try #require(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
     peer = ends[1]
     let stream = AsyncStream.makeStream(of: Event.self)
     events = stream.stream
-    let loop = MultiThreadedEventLoopGroup.singleton.next()
     self.loop = loop
     let made = loop.makePromise(of: (NIOLoopBound<RPCConnection>, NIOLoopBound<Recorder>).self)
     _ = try await ClientBootstrap(group: loop)
@@ -127,11 +130,16 @@ final class Pair: Sendable {
 
   /// Starts probing, reads that many bytes, answers, and reads as many again, all on a thread of its own: the tasks' threads may be
   /// busy with other tests for longer than a probe waits.
-  func receiveAnsweringReceive(probing milliseconds: Int64, _ count: Int, _ answer: String) async -> [String?] {
+  ///
+  /// - Parameter busyMicroseconds: how long the loop looks at nothing while the answer comes.
+  func receiveAnsweringReceive(
+    probing milliseconds: Int64, _ count: Int, _ answer: String, busyMicroseconds: UInt32 = 0
+  ) async -> [String?] {
     await withCheckedContinuation { continuation in
       DispatchQueue.global().async {
         self.loop.execute { self.connection.value.probeIntervalMilliseconds = milliseconds }
         let first = self.receiveBlocking(count)
+        if busyMicroseconds > 0 { self.loop.execute { usleep(busyMicroseconds) } }
         self.send(answer)
         continuation.resume(returning: [first, self.receiveBlocking(count)])
       }

@@ -144,6 +144,32 @@ package final class WireSession {
     }
   }
 
+  /// Reads about so many bytes of what comes next, and keeps them for `receive`.
+  ///
+  /// - Returns: how many, none at the end of the stream.
+  package func receiveSome(_ count: Int, seconds: Double? = nil) throws -> Int {
+    let deadline = Deadline(seconds: seconds ?? secondsMax)
+    let before = buffer.count
+    while buffer.count - before < count, try fill(until: deadline) {}
+    return buffer.count - before
+  }
+
+  /// Reads a message that ends with some text without looking into it, and gives its size: what is large takes long to parse.
+  package func receiveSize(until end: String, seconds: Double) throws -> Int {
+    let deadline = Deadline(seconds: seconds)
+    var count = 0
+    while true {
+      if buffer.suffix(end.utf8.count).elementsEqual(end.utf8) { break }
+      if buffer.count > 1 << 16 {
+        count += buffer.count - end.utf8.count
+        buffer.removeFirst(buffer.count - end.utf8.count)
+      }
+      guard try fill(until: deadline) else { throw ProcessError("connection closed after \(count + buffer.count) bytes") }
+    }
+    defer { buffer = [] }
+    return count + buffer.count
+  }
+
   // MARK: Calls
 
   /// Sends a request and gives its reply; messages before it are returned too.

@@ -8,9 +8,38 @@ extension Workload {
   ) { bench throws(BenchmarkFailure) in
     let rows = bench.sizes.dumpRows
     try bench.fill("Item", count: rows)
-    let probe = try bench.makeProbe()
-    let clients = try bench.loop.connect(count: bench.sizes.dumpClients)
-    let serverBefore = try bench.serverProcessorTime()
+    let request = #"{"id":1,"method":"monitor_cond","params":["\#(BenchSchema.databaseName)",1,{"Item":[{}]}]}"#
+    return try bench.serveAll(bench.sizes.dumpClients, request, count: \.initialRows, rows: rows)
+  }
+
+  static let reconnect = Workload(
+    "reconnect", "clients that come back at once after a restart of the server and want everything", needsOwnServer: true
+  ) { bench throws(BenchmarkFailure) in
+    let rows = bench.sizes.dumpRows
+    let file = bench.directory.path + "/large.db"
+    try DatabaseFile.create(file, rows: rows, rowsPerRecord: rows)
+    try bench.startServer(database: file)
+    let request =
+      #"{"id":1,"method":"monitor_cond_since","params":["\#(BenchSchema.databaseName)",1,{"Item":[{}]},"\#(unknownCommit)"]}"#
+    return try bench.serveAll(bench.sizes.reconnectClients, request, count: \.initialRows, rows: rows)
+  }
+
+  /// A commit that the server does not remember.
+  private static let unknownCommit = "11111111-2222-4333-8444-555555555555"
+}
+
+extension Bench {
+  /// Has clients ask for everything at once, beside a light one.
+  ///
+  /// - Parameters:
+  ///   - count: what of the answer counts its rows.
+  func serveAll(
+    _ clientCount: Int, _ request: String, count: KeyPath<MessageSummary, Int>, rows: Int
+  ) throws(BenchmarkFailure) -> [Measurement] {
+    let probe = try makeProbe()
+    let clients = try loop.connect(count: clientCount)
+    let rest = try memory()
+    let serverBefore = try serverProcessorTime()
     let ownBefore = Clock.ownProcessorTime()
     let start = Clock.now()
     var arrivals = Histogram()
@@ -18,28 +47,29 @@ extension Workload {
     for client in clients {
       client.handler = { _, summary, now in
         arrivals.record(now - start)
-        if summary.initialRows != rows { wrong = summary.initialRows }
+        if summary[keyPath: count] != rows { wrong = summary[keyPath: count] }
       }
-      client.send(
-        #"{"id":1,"method":"monitor_cond","params":["\#(BenchSchema.databaseName)",1,{"Item":[{}]}]}"#)
-      try bench.loop.flush(client)
+      client.send(request)
+      try loop.flush(client)
     }
-    try bench.loop.run { arrivals.count == UInt64(clients.count) }
-    let serverAfter = try bench.serverProcessorTime()
+    try loop.run { arrivals.count == UInt64(clients.count) }
+    let serverAfter = try serverProcessorTime()
     let own = Clock.ownProcessorTime() - ownBefore
-    let pause = try bench.end(probe)
+    let pause = try end(probe)
     for client in clients { client.handler = nil }
     if let wrong { throw .wrongResult("a client got \(wrong) rows, not \(rows)") }
     var result = [
       Measurement("all clients served", Double(arrivals.largest) / 1e6, "ms"),
       Measurement("first client served", Double(arrivals.quantile(0)) / 1e6, "ms", .none),
+      Measurement("wait of others p99", Double(pause.quantile(0.99)) / 1e6, "ms"),
       Measurement("longest wait of others", Double(pause.largest) / 1e6, "ms"),
     ]
     if let serverBefore, let serverAfter {
       result.append(Measurement("server CPU", Double(serverAfter - serverBefore) / 1e6, "ms"))
     }
     result.append(Measurement("generator CPU", Double(own) / 1e6, "ms", .none))
-    return result + (try bench.memory())
+    result.append(Measurement("answer for one", Double(clients.first?.receivedBytes ?? 0) / 1_048_576, "MiB", .none))
+    return result + (try growth(since: rest))
   }
 }
 

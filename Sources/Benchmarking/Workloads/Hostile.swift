@@ -10,29 +10,17 @@ extension Workload {
   ) { bench throws(BenchmarkFailure) in
     let rows = bench.sizes.dumpRows
     try bench.fill("Item", count: rows)
-    let probe = try bench.makeProbe()
-    let rest = try bench.memory()
-    let clients = try bench.loop.connect(count: bench.sizes.selectClients)
-    var answered = 0
-    var wrong: Int?
-    let start = Clock.now()
-    for client in clients {
-      client.handler = { _, summary, _ in
-        answered += 1
-        if summary.selectedRows != rows { wrong = summary.selectedRows }
-      }
-      client.send(Bench.transaction([#"{"op":"select","table":"Item","where":[]}"#], id: "1"))
-      try bench.loop.flush(client)
-    }
-    try bench.loop.run { answered == clients.count }
-    let duration = Clock.now() - start
-    let pause = try bench.end(probe)
-    for client in clients { client.handler = nil }
-    if let wrong { throw .wrongResult("a client got \(wrong) rows, not \(rows)") }
-    return [
-      Measurement("all clients served", Double(duration) / 1e6, "ms"),
-      Measurement("longest wait of others", Double(pause.largest) / 1e6, "ms"),
-    ] + (try bench.growth(since: rest))
+    let request = Bench.transaction([#"{"op":"select","table":"Item","where":[]}"#], id: "1")
+    return try bench.serveAll(bench.sizes.selectClients, request, count: \.selectedRows, rows: rows)
+  }
+
+  static let selectSorted = Workload(
+    "select-sorted", "every row selected in order by 10 clients at once, and the longest wait of a light client meanwhile"
+  ) { bench throws(BenchmarkFailure) in
+    let rows = bench.sizes.dumpRows
+    try bench.fill("Item", count: rows)
+    let request = Bench.transaction([#"{"op":"select","table":"Item","where":[],"sort":["name"]}"#], id: "1")
+    return try bench.serveAll(bench.sizes.sortingClients, request, count: \.selectedRows, rows: rows)
   }
 
   static let slowReaders = Workload(

@@ -40,17 +40,26 @@ extension Bench {
     let port = try Connection.freePort()
     let control = try loop.connect(to: controlPath)
     _ = try call(#"{"id":0,"method":"ovsdb-server/add-remote","params":["ptcp:\#(port):0.0.0.0"]}"#, on: control)
-    // A server may open the remote a moment after it has answered.
-    for _ in 0..<500 {
+    for number in 0..<(count / 2) {
+      let client = try connectInTime(port: port, address: UInt8(1 + number % 4))
+      clients.append(client)
+      // A server accepts a few at a time, and the queue before it is short: a client that comes over TCP to a full one is reset.
+      if number % 16 == 0 { _ = try call(#"{"id":0,"method":"list_dbs","params":[]}"#, on: client) }
+    }
+    return clients
+  }
+
+  /// Connects by TCP. A server may open its remote a moment after it has answered.
+  private func connectInTime(port: UInt16, address: UInt8) throws(BenchmarkFailure) -> Connection {
+    let deadline = Clock.now() + UInt64(loop.patienceSeconds * 1e9)
+    while true {
       do throws(BenchmarkFailure) {
-        clients.append(try loop.connect(port: port, address: 1))
-        break
-      } catch .system(_, ECONNREFUSED) {
+        return try loop.connect(port: port, address: address)
+      } catch .system(let operation, ECONNREFUSED) {
+        guard Clock.now() < deadline else { throw .system(operation: operation, errno: ECONNREFUSED) }
         Clock.sleep(milliseconds: 10)
       }
     }
-    for number in (clients.count - (count - count / 2))..<(count / 2) { clients.append(try loop.connect(port: port, address: UInt8(1 + number % 4))) }
-    return clients
   }
 
   /// Has each client monitor the items, and waits until all have their rows.
