@@ -121,7 +121,8 @@ private final class Watched: MonitorClient {
       var pieces = ByteWriter()
       specification.writeInitialContents(of: snapshot, format: format, to: &whole)
       var cursor = ContentsCursor(format: format)
-      while specification.writePiece(of: snapshot, from: &cursor, until: pieces.count + pieceBytes, to: &pieces) {}
+      var looks = 0
+      while specification.writePiece(of: snapshot, from: &cursor, until: pieces.count + pieceBytes, looks: &looks, to: &pieces) {}
       try require(whole.string == pieces.string, "at once \(whole.string), in pieces \(pieces.string)")
     }
   }

@@ -63,15 +63,15 @@ extension FuzzTarget {
     let isReading = params.count > 1 && params.elements.dropFirst().allSatisfy { $0.member("op")?.isString("select") == true }
     guard isReading else { return }
     var result = ByteWriter()
-    _ = database.transact(params: params, context: TransactionContext(deferredRowsMin: 1), into: &result)
+    _ = database.transact(params: params, context: TransactionContext(deferral: DeferralTerms(rowsMin: 1)), into: &result)
     var pieces = ByteWriter()
     result.withBytes { bytes in
       var start = 0
-      for rows in database.takeDeferred() {
+      for var rows in database.takeDeferred() {
         pieces.append(UnsafeRawBufferPointer(rebasing: bytes[start..<rows.offset]))
         start = rows.offset
-        var next = 0
-        while next < rows.rows.count { next = rows.write(from: next, until: pieces.count + 30, to: &pieces) }
+        if rows.needsArrangement { rows = rows.arranged() }
+        while rows.writePiece(until: pieces.count + 30, to: &pieces) {}
       }
       pieces.append(UnsafeRawBufferPointer(rebasing: bytes[start...]))
     }
