@@ -73,7 +73,7 @@ package struct JSONStream: ~Copyable {
   /// - Returns: A value that is valid until the next `next()`, `append(_:)`, `rewind(to:)` or `release()`.
   /// - Throws: As soon as the offending byte is there. The stream cannot go on then: the same error is thrown again.
   package mutating func next() throws(JSONSyntaxError) -> JSONValue? {
-    guard bytes.count > begin else { return nil }
+    guard bytes.count > begin || isExhausted else { return nil }
     let text = bytes.base + begin
     guard !isExhausted, parser.hasRoom(upTo: bytes.count - begin) else { throw parser.noMemory(text, count: bytes.count - begin) }
     let isComplete = try parser.advance(text, count: bytes.count - begin)
