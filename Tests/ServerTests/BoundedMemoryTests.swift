@@ -161,7 +161,7 @@ struct BoundedMemoryTests {
     for name in ["db.sock", "second.sock"] {
       let other = try server.session(name)
       #expect(try other.exchange("unlock", ["l1"]).reply["error"]?["error"] == "syntax error")
-      _ = try other.call("steal", ["l\(name)"])
+      _ = try other.call("steal", ["other"])
       _ = try other.call("lock", ["l2"])
       other.disconnect()
     }

@@ -19,13 +19,9 @@ extension Workload {
     let file = bench.directory.path + "/large.db"
     try DatabaseFile.create(file, rows: rows, rowsPerRecord: rows)
     try bench.startServer(database: file)
-    let request =
-      #"{"id":1,"method":"monitor_cond_since","params":["\#(BenchSchema.databaseName)",1,{"Item":[{}]},"\#(unknownCommit)"]}"#
+    let request = #"{"id":1,"method":"monitor_cond","params":["\#(BenchSchema.databaseName)",1,{"Item":[{}]}]}"#
     return try bench.serveAll(bench.sizes.reconnectClients, request, count: \.initialRows, rows: rows)
   }
-
-  /// A commit that the server does not remember.
-  private static let unknownCommit = "11111111-2222-4333-8444-555555555555"
 }
 
 extension Bench {
