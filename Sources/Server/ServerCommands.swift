@@ -185,6 +185,7 @@ extension Server {
       add("txn-history-atoms", database.history.atomCount)
     }
     add("sessions", sessions.count)
+    add("accept-failures", Listener.acceptFailureCount)
     add("backlog", sessions.values.reduce(0) { $0 + $1.backlogBytes })
     return usage
   }

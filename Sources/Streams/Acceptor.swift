@@ -33,6 +33,7 @@ final class Acceptor: Sendable {
     var entries: [CInt: Entry] = [:]
     /// Those not polled for a while, and until when: accepting failed for want of descriptors or memory.
     var resting: [CInt: NIODeadline] = [:]
+    var failureCount = 0
   }
 
   private let state = Mutex(State())
@@ -122,6 +123,9 @@ final class Acceptor: Sendable {
     }
   }
 
+  /// How often a listener was laid to rest.
+  var failureCount: Int { state.withLock { $0.failureCount } }
+
   // MARK: - The thread
 
   private func run() {
@@ -187,6 +191,7 @@ final class Acceptor: Sendable {
     let now = NIODeadline.now()
     _ = posix_shim_epoll_remove(epoll, descriptor)
     state.resting[descriptor] = now + Self.rest
+    state.failureCount += 1
     guard let entry = state.entries[descriptor] else { return }
     if entry.lastComplaint.map({ now - $0 > Self.complaintInterval }) ?? true {
       state.entries[descriptor]?.lastComplaint = now

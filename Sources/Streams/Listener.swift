@@ -42,6 +42,10 @@ package final class Listener: Sendable {
   /// The differentiated services code point of TCP traffic unless configured: CS6, network control.
   package static let defaultDSCP: UInt8 = 48
 
+  /// How often, since the start of the process, a connection that waited could not be accepted for want of descriptors or memory. It is
+  /// tried again ten times a second.
+  package static var acceptFailureCount: Int { Acceptor.sharedIfRunning?.failureCount ?? 0 }
+
   /// Takes what is to be logged about a failure.
   package typealias Report = (_ logger: Logger, _ text: String) -> Void
 

@@ -95,6 +95,39 @@ struct HostileConnectionTests {
     for session in flood { try session.request("list_dbs", [], id: 1) }
     flood.removeFirst(30)
     for session in flood { #expect(try session.receive(untilReplyTo: 1).last?.json["result"] == Self.databases) }
+    // Who looks afterwards is told; there is a descriptor for the control socket again.
+    flood.removeAll()
+    #expect(try server.lines("memory/show").joined().contains("accept-failures:"))
+  }
+
+  @Test func withoutDescriptorsNothingCanBeOpenedAndNothingThatIsOpenIsLost() throws {
+    let directory = try RunDirectory()
+    let file = try RemoteServer.makeDatabase("r.db", in: directory)
+    let server = try RemoteServer(["--remote=punix:db.sock", file], directory: directory)
+    let client = try server.session()
+    let control = try WireSession(socket: server.controlSocket, secondsMax: 60)
+    let addRow: WireJSON = ["R", ["op": "insert", "table": "Config", "row": [:]], ["op": "commit", "durable": true]]
+    #expect(try client.exchange("transact", addRow).reply["error"]?.isNull == true)
+    #expect(try control.exchange("version", []).reply["error"]?.isNull == true)
+
+    let taken = Set(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server.pid)/fd").compactMap { Int($0) })
+    let firstFree = (0...).first { !taken.contains($0) } ?? 0
+    try raiseDescriptors(of: server, to: firstFree)
+    for command in ["ovsdb-server/compact", "vlog/reopen"] {
+      let refusal = try control.exchange(command, []).reply["error"]?.stringValue ?? "none"
+      #expect(refusal.contains("Too many open files"), "\(command): \(refusal)")
+    }
+    #expect(try client.exchange("transact", addRow).reply["error"]?.isNull == true)
+
+    try raiseDescriptors(of: server, to: 200)
+    for command in ["ovsdb-server/compact", "vlog/reopen"] {
+      #expect(try control.exchange(command, []).reply["error"]?.isNull == true, "\(command)")
+    }
+    #expect(try client.exchange("transact", addRow).reply["error"]?.isNull == true)
+    let select: WireJSON = ["R", ["op": "select", "table": "Config", "where": []]]
+    #expect(try client.exchange("transact", select).reply["result"]?[0]?["rows"]?.elements?.count == 3)
+    // The log went on with the file that it had.
+    #expect(server.log.contains("for logging: Too many open files"))
   }
 
   /// User and system time so far, in hundredths of a second.
