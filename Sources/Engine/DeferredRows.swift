@@ -125,10 +125,11 @@ extension OVSDBError {
 }
 
 extension Transaction {
-  /// Whether a select of a table may be left to the caller: its rows are those of the table as it was, and nothing is to be said behind
-  /// the results later on, as when a sync fails.
-  mutating func mayDefer(_ table: TableSchema) -> Bool {
-    guard let terms = deferral, let params, tables[table.index].rows.count >= terms.rowsMin else { return false }
+  /// Whether a select is left to the caller: it has to look at all rows of a large table, which are as they were, and nothing is to be
+  /// said behind the results later on, as when a sync fails.
+  mutating func mayDefer(_ table: TableSchema, _ condition: Condition) -> Bool {
+    guard let terms = deferral, let params, tables[table.index].rows.count >= terms.rowsMin, needsScan(of: table, condition)
+    else { return false }
     if !isDeferralChecked {
       isDeferralChecked = true
       if params.elements.dropFirst().contains(where: { $0.member("op")?.isString("commit") ?? false }) { deferral = nil }

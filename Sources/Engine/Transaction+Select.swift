@@ -21,7 +21,7 @@ extension Transaction {
 
     writer.append("{\"rows\":[")
     let isDistinct = columns.contains { $0 === ColumnSchema.uuid }
-    if mayDefer(table), let least = deferral?.rowsMin, needsScan(of: table, condition) {
+    if mayDefer(table, condition), let least = deferral?.rowsMin {
       let select = DeferredRows(
         tables[table.index], condition, columns: columns, sort: sort, isDistinct: isDistinct, offset: writer.count)
       if var rows = select.few(below: least) {
@@ -76,6 +76,7 @@ extension Transaction {
 
 /// Sorts rows and leaves out those that look like one before.
 func arrange(_ rows: inout [Row], by sort: [ColumnSchema], for columns: [ColumnSchema], isDistinct: Bool) {
+  guard rows.count > 1 else { return }
   // Sorted first: of rows that look alike the one that comes first is told.
   if !sort.isEmpty { rows.sort { $0.order($1, by: sort) < 0 } }
   guard !isDistinct else { return }
