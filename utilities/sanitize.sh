@@ -31,6 +31,8 @@ left_out=(
   ControlSocketTests/aClientThatDoesNotReadCostsLittle
   HostileConnectionTests/connectionsThatComeAndGoLeaveNothing
   HostileSourceTests/aSourceThatTalksWithoutEndLeavesTimeForClients
+  # The same, and limits of address space, of which a sanitizer sets terabytes aside.
+  BoundedMemoryTests
 )
 
 reports=$top/$scratch/reports
