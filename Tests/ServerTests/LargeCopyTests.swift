@@ -28,18 +28,6 @@ struct LargeCopyTests {
     return source
   }
 
-  private func waitForStatus(_ server: DatabaseServer, _ words: String) throws {
-    var status = ""
-    do {
-      try waitUntil("status \(words)", seconds: 60) {
-        status = try server.command("ovsdb-server/sync-status")
-        return status.contains(words)
-      }
-    } catch {
-      throw ProcessError("\(error): \(status)\n\(server.diagnosis)")
-    }
-  }
-
   /// Asks small things until the follower has the rows.
   ///
   /// - Returns: seconds: the longest wait for an answer, and all.

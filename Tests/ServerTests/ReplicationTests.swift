@@ -44,18 +44,6 @@ struct ReplicationTests {
     }
   }
 
-  private func waitForStatus(_ server: DatabaseServer, _ words: String) throws {
-    var status = ""
-    do {
-      try waitUntil("status \(words)", seconds: 60) {
-        status = try server.command("ovsdb-server/sync-status")
-        return status.contains(words)
-      }
-    } catch {
-      throw ProcessError("\(error): \(status)\n\(server.diagnosis)")
-    }
-  }
-
   @Test(arguments: Pair.all)
   func aBackupHasWhatItsSourceHasThroughCrashesAndCutLinks(pair: Pair) throws {
     var random = SeededRandom(seed: UInt64(Programs.environment("OVSDB_MODELS_SEED") ?? "7") ?? 7)
@@ -92,7 +80,7 @@ struct ReplicationTests {
     try servers[1].command("ovsdb-server/connect-active-ovsdb-server")
     for round in 0..<4 {
       let (active, passive) = (servers[round % 2], servers[1 - round % 2])
-      try waitForStatus(passive, "replicating")
+      try passive.waitForStatus("replicating")
       let writer = SteadyWriter(socket: active.socket, seed: UInt64(round), range: (round * 100_000)..<((round + 1) * 100_000))
       let refused = SteadyWriter(socket: passive.socket, seed: UInt64(round), range: 900_000..<950_000)
       try waitUntil("some writes", seconds: 60) { writer.promises.count > 30 && refused.promises.refusals > 5 }
@@ -101,7 +89,7 @@ struct ReplicationTests {
       try waitForEqualContents(active, passive)
       #expect(promises.broken(by: try exactDump(of: "D", over: try passive.session()), range: writer.range).isEmpty)
       try passive.command("ovsdb-server/disconnect-active-ovsdb-server")
-      try waitForStatus(passive, "state: active")
+      try passive.waitForStatus("state: active")
       try active.command("ovsdb-server/connect-active-ovsdb-server")
     }
   }
@@ -153,7 +141,7 @@ struct ReplicationTests {
   @Test func aBackupRefusesWritesAndGrantsLocks() throws {
     let source = try DatabaseServer(.ours, [.schema(Self.schema)])
     let follower = try backup(.ours, of: source.socket)
-    try waitForStatus(follower, "replicating")
+    try follower.waitForStatus("replicating")
     let session = try follower.session()
     let result = try session.call("transact", insert(1))
     #expect(result[0]?["error"] == "not allowed")
@@ -176,7 +164,7 @@ struct ReplicationTests {
     let follower = try backup(.ours, of: source.socket, "--active")
     try follower.session().call("transact", insert(1))
     try follower.command("ovsdb-server/connect-active-ovsdb-server")
-    try waitForStatus(follower, "state: active")
+    try follower.waitForStatus("state: active")
     let log = try readText(follower.logPath)
     #expect(log.contains("Column n mismatch in local db schema table T.  D cannot be replicated."))
     #expect(log.contains("replication ends, this server is active: Nothing to replicate."))
@@ -197,7 +185,7 @@ struct ReplicationTests {
     try server.session().call("transact", insert(1))
     try server.command("ovsdb-server/set-active-ovsdb-server", server.remote)
     try server.command("ovsdb-server/connect-active-ovsdb-server")
-    try waitForStatus(server, "state: active")
+    try server.waitForStatus("state: active")
     #expect(try readText(server.logPath).contains("Self replicating is not allowed"))
     #expect(try exactDump(of: "D", over: try server.session()).count == 1)
   }
@@ -219,7 +207,7 @@ struct ReplicationTests {
     // When one gives in the other follows it.
     try servers[0].command("ovsdb-server/disconnect-active-ovsdb-server")
     try waitForEqualContents(servers[0], servers[1])
-    try waitForStatus(servers[1], "replicating")
+    try servers[1].waitForStatus("replicating")
   }
 
   /// Each of several servers follows the next, the last the first.
@@ -231,7 +219,7 @@ struct ReplicationTests {
     }
     for (place, server) in servers.enumerated() {
       try server.command("ovsdb-server/connect-active-ovsdb-server")
-      if !atOnce, place < count - 1 { try waitForStatus(server, "replicating") }
+      if !atOnce, place < count - 1 { try server.waitForStatus("replicating") }
     }
     return servers
   }
@@ -262,7 +250,7 @@ struct ReplicationTests {
     try servers[active].session().call("transact", insert(100))
     for server in servers { try waitForEqualContents(servers[active], server) }
     for (place, server) in servers.enumerated() where place != active {
-      try waitForStatus(server, "replicating")
+      try server.waitForStatus("replicating")
       #expect(!(try server.command("ovsdb-server/sync-status").contains("refused")))
     }
   }
