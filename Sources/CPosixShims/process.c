@@ -170,6 +170,41 @@ pid_t posix_shim_lock_owner(int descriptor, int *error) {
 
 // ---- Children ----
 
+struct fork_request {
+    void (*body)(void *);
+    void *argument;
+    pid_t child;
+    int error;
+};
+
+/// Allocates nothing, so that glibc gives the child's first thread the heap that the caller had.
+static void *fork_here(void *argument) {
+    struct fork_request *request = argument;
+    request->child = fork();
+    request->error = errno;
+    if (request->child != 0) return NULL;
+    request->body(request->argument);
+    abort();
+}
+
+/// The child has no other stack than the thread's: as much as a program's first thread usually has.
+#define FORK_STACK_SIZE ((size_t)8 << 20)
+
+pid_t posix_shim_fork(void (*body)(void *), void *argument, int *error) {
+    struct fork_request request = {.body = body, .argument = argument, .child = -1};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    *error = pthread_attr_init(&attributes);
+    if (*error != 0) return -1;
+    *error = pthread_attr_setstacksize(&attributes, FORK_STACK_SIZE);
+    if (*error == 0) *error = pthread_create(&thread, &attributes, fork_here, &request);
+    pthread_attr_destroy(&attributes);
+    if (*error != 0) return -1;
+    pthread_join(thread, NULL);
+    *error = request.error;
+    return request.child;
+}
+
 int posix_shim_exited(int status) { return WIFEXITED(status); }
 int posix_shim_exit_status(int status) { return WEXITSTATUS(status); }
 int posix_shim_signaled(int status) { return WIFSIGNALED(status); }

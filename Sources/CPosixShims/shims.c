@@ -6,8 +6,6 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-pid_t posix_shim_fork(void) { return fork(); }
-
 int posix_shim_lock_description(int descriptor)
 {
     struct flock request = { .l_type = F_WRLCK, .l_whence = SEEK_SET };

@@ -33,27 +33,30 @@ package enum ClientTool {
       Output.write(Usage.text)
       Program.exit(EXIT_SUCCESS)
     }
-    let daemonizer: Daemonizer?
-    do throws(UsageError) {
-      options.takeOver()
-      if command.runsInBackground {
-        let started = Daemonizer(options: options.daemon)
-        started.keepsStandardOutput = true
-        try started.start()
-        daemonizer = started
-      } else {
+    options.takeOver()
+    let remaining = Array(arguments.dropFirst())
+    guard command.runsInBackground else {
+      do throws(UsageError) {
         try TerminationSignals.watch()
-        daemonizer = nil
+      } catch {
+        error.exit()
       }
-      options.startTimeout()
-    } catch {
-      error.exit()
+      execute(command, remaining, options, nil)
     }
+    let daemonizer = Daemonizer(options: options.daemon)
+    daemonizer.keepsStandardOutput = true
+    daemonizer.start { execute(command, remaining, options, daemonizer) }
+  }
+
+  /// Runs a command, in the process that is to do so, and exits.
+  private static func execute(
+    _ command: Command, _ arguments: [String], _ options: ToolOptions, _ daemonizer: Daemonizer?
+  ) -> Never {
+    options.startTimeout()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let invocation = Invocation(
       command: command, options: options.values, loop: group.next(), daemonizer: daemonizer)
-    let remaining = Array(arguments.dropFirst())
-    let status = group.next().makeFutureWithTask { await run(invocation, remaining) }
+    let status = group.next().makeFutureWithTask { await run(invocation, arguments) }
     do {
       Program.exit(try status.wait())
     } catch {

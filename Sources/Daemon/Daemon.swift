@@ -14,4 +14,4 @@
 //     Program.begin ─▶ OptionParser.parse ─▶ Daemonizer.start (forks; then signals are watched)
 //        ─▶ open files, listen ─▶ Daemonizer.complete (the parent may go) ─▶ serve ─▶ Program.exit
 //
-// Nothing here may start a thread before `Daemonizer.start` returns: threads do not survive fork(2).
+// Nothing here may start a thread before `Daemonizer.start` calls its closure: threads do not survive fork(2).

@@ -10,7 +10,8 @@
 // Each arrow up is a pipe: one byte means ready; end of file means that the child died first, and then its exit status
 // becomes the parent's. So whoever started us knows when we are ready, and gets the error message and status otherwise.
 //
-// `start` forks, so no thread may exist before; threads may be started as soon as it returns.
+// `start` forks, so no thread may exist before; threads may be started as soon as it calls its closure. That runs on a thread that began
+// with the process, because none that was there before is sound after fork(2) (process.h).
 // Descriptors that were open before `start` (an inherited listening socket, an unnamed temporary file with the state of
 // the configuration) are seen by every process the watcher starts.
 
@@ -37,30 +38,39 @@ package final class Daemonizer: @unchecked Sendable {
 
   package init(options: DaemonOptions) { self.options = options }
 
-  /// Returns in the process that is to do the work; parents and watchers never come back from here.
+  /// Calls `serve` in the process that is to do the work; parents and watchers end here.
   ///
-  /// In order: checks the pid file, becomes the other user, forks, writes the pid file, watches the signals.
-  package func start() throws(UsageError) {
-    do throws(UsageError) {
-      try begin()
-    } catch {
-      if let message = error.message, !LogSystem.shared.isSubprogram { log.lastWords(message) }
-      throw error
+  /// In order: checks the pid file, becomes the other user, forks, writes the pid file, watches the signals. What fails on the way is
+  /// said, and ends the program.
+  package func start(_ serve: @escaping () -> Never) -> Never {
+    orFail { () throws(UsageError) in
+      if let path = options.pidFile, !options.overwritesPIDFile { try PIDFile.checkFree(path) }
+      try options.user?.apply()
+      guard options.detaches else { try monitor(serve) }
+      let (child, pipe) = try fork { [self] in
+        setsid()
+        orFail { () throws(UsageError) in try monitor(serve) }
+      }
+      waitInForeground(child, pipe)
     }
   }
 
-  private func begin() throws(UsageError) {
-    if let path = options.pidFile, !options.overwritesPIDFile { try PIDFile.checkFree(path) }
-    try options.user?.apply()
-    if options.detaches {
-      switch try fork() {
-      case .child: setsid()
-      case .parent(let child, let pipe): waitInForeground(child, pipe)
-      }
+  private func orFail(_ body: () throws(UsageError) -> Never) -> Never {
+    do throws(UsageError) {
+      try body()
+    } catch {
+      if let message = error.message, !LogSystem.shared.isSubprogram { log.lastWords(message) }
+      error.exit()
     }
-    if options.isMonitored { try monitor() }
+  }
+
+  /// The last step: nothing forks after it.
+  private func work(_ serve: () -> Never) throws(UsageError) -> Never {
+    // A watcher calls its thread otherwise, and children have their thread's name.
+    posix_shim_name_thread(pthread_self(), Program.name)
     if let path = options.pidFile { try PIDFile.create(path) }
     try TerminationSignals.watch()
+    serve()
   }
 
   /// To be called when everything is open: whoever waits may go on. Detached: standard files and directory are given
@@ -81,27 +91,39 @@ package final class Daemonizer: @unchecked Sendable {
 
   // MARK: Forking
 
-  private enum Forked {
-    case child
-    /// With the read end of the child's pipe.
-    case parent(child: pid_t, pipe: Int32)
+  /// What a child is to do, on its way through C.
+  private final class ChildBody {
+    let run: () -> Never
+    init(_ run: @escaping () -> Never) { self.run = run }
   }
 
-  private func fork() throws(UsageError) -> Forked {
+  /// Starts a child that runs `body`.
+  ///
+  /// - Returns: its process id, and the read end of the pipe in which it says that it is ready.
+  private func fork(_ body: @escaping () -> Never) throws(UsageError) -> (child: pid_t, pipe: Int32) {
     var (readEnd, writeEnd): (Int32, Int32) = (-1, -1)
     let pipeError = posix_shim_pipe(&readEnd, &writeEnd)
     guard pipeError == 0 else { throw UsageError("could not create pipe (\(SystemError.text(pipeError)))") }
-    let child = posix_shim_fork()
-    guard child >= 0 else { throw UsageError("fork failed (\(SystemError.text(errno)))") }
-    if child == 0 {
-      close(readEnd)
-      // The pipe of the process above belongs to the one in between.
-      if readinessPipe >= 0 { close(readinessPipe) }
-      readinessPipe = writeEnd
-      return .child
-    }
+    let inChild = Unmanaged.passRetained(
+      ChildBody { [self] in
+        close(readEnd)
+        // The pipe of the process above belongs to the one in between.
+        if readinessPipe >= 0 { close(readinessPipe) }
+        readinessPipe = writeEnd
+        body()
+      })
+    defer { inChild.release() }
+    var error: Int32 = 0
+    let child = posix_shim_fork(
+      { argument in
+        if let argument { Unmanaged<ChildBody>.fromOpaque(argument).takeUnretainedValue().run() }
+      }, inChild.toOpaque(), &error)
     close(writeEnd)
-    return .parent(child: child, pipe: readEnd)
+    guard child >= 0 else {
+      close(readEnd)
+      throw UsageError("fork failed (\(SystemError.text(error)))")
+    }
+    return (child, readEnd)
   }
 
   /// Waits for the child to be ready.
@@ -153,19 +175,22 @@ package final class Daemonizer: @unchecked Sendable {
 
   // MARK: The watcher
 
-  /// Returns in each process that the watcher starts.
-  private func monitor() throws(UsageError) {
-    guard case .parent(let first, let pipe) = try fork() else { return }
+  /// Works, in each process that the watcher starts if there is to be one.
+  private func monitor(_ serve: @escaping () -> Never) throws(UsageError) -> Never {
+    guard options.isMonitored else { try work(serve) }
+    let (first, pipe) = try fork { [self] in
+      orFail { () throws(UsageError) in try work(serve) }
+    }
     LogSystem.shared.setSubprogram("monitor")
     posix_shim_name_thread(pthread_self(), "monitor")
     if let status = waitForReadiness(first, pipe) { failAsChild(status) }
     // The directory stays: relative paths on the command line have to mean the same to the next process.
     if options.detaches { leaveTerminal() }
     notifyParent()
-    try watch(first)
+    try watch(first, serve)
   }
 
-  private func watch(_ first: pid_t) throws(UsageError) {
+  private func watch(_ first: pid_t, _ serve: @escaping () -> Never) throws(UsageError) -> Never {
     var child = first
     var crashes = 0
     var lastRestart: Int64?
@@ -188,16 +213,14 @@ package final class Daemonizer: @unchecked Sendable {
       lastRestart = Clock.monotonicMilliseconds()
       log.err("\(state), restarting")
 
-      switch try fork() {
-      case .child:
+      let (next, pipe) = try fork { [self] in
         posix_shim_set_title(nil)
         LogSystem.shared.setSubprogram(Program.name)
-        return
-      case .parent(let next, let pipe):
-        child = next
-        // One that dies before it is ready has been waited for already; then it is dealt with like any other death.
-        early = waitForReadiness(next, pipe)
+        orFail { () throws(UsageError) in try work(serve) }
       }
+      child = next
+      // One that dies before it is ready has been waited for already; then it is dealt with like any other death.
+      early = waitForReadiness(next, pipe)
     }
   }
 

@@ -59,14 +59,23 @@ package enum ServerProgram {
     let saved: SavedConfiguration?
     do throws(UsageError) {
       saved = daemonOptions.isMonitored ? try SavedConfiguration() : nil
-      try daemonizer.start()
     } catch {
       error.exit()
     }
+    daemonizer.start {
+      serve(restored(arguments, saved), inherited, saved, watchdog, daemonizer)
+    }
+  }
+
+  /// Serves, in the process that is to do so.
+  private static func serve(
+    _ arguments: Arguments, _ inherited: InheritedRemotes, _ saved: SavedConfiguration?, _ watchdog: Watchdog?,
+    _ daemonizer: Daemonizer
+  ) -> Never {
     let threads = NIOThreadPool(numberOfThreads: 2)
     threads.start()
-    // The loop runs on the main thread: glibc gives memory to other threads' heaps a page at a time, with a system call for each, and
-    // to that of the main thread in larger steps. Everything is opened on the loop that will serve it.
+    // The loop runs on the process's first thread: glibc gives memory to other threads' heaps a page at a time, with a system call for
+    // each, and to that thread's in larger steps. Everything is opened on the loop that will serve it.
     MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
       loop.execute {
         do {
@@ -74,7 +83,7 @@ package enum ServerProgram {
             group: loop, threads: threads, rundir: Paths.runDirectory, limits: arguments.limits,
             storageOptions: arguments.storage)
           server.savedConfiguration = saved
-          try start(server, restored(arguments, saved), inherited)
+          try start(server, arguments, inherited)
           ServiceNotices.start(server, watchdog)
           let command = arguments.runCommand.map(runCommand)
           daemonizer.complete()

@@ -2,20 +2,52 @@
 //
 // A program that does nothing but be a daemon: what the tests of Daemon and Control run as a process of its own.
 // `--run=COMMAND` as in ovsdb-server; `--fail=TEXT` fails between `Daemonizer.start` and `complete`; `--die=SIGNAL` is
-// killed there.
+// killed there; `--contend` has the thread that started it and another one fight for a lock once the parent is gone, and then
+// makes the file `contended`.
 
 import Control
 import Daemon
 import Glibc
 import NIOCore
 import NIOPosix
+import Synchronization
 
 private let log = LogModule("ovsdb_server")
-private let daemonOptions = DaemonOptions()
+nonisolated(unsafe) private let daemonOptions = DaemonOptions()
 nonisolated(unsafe) private var controlSocket: String?
 nonisolated(unsafe) private var failure: String?
 nonisolated(unsafe) private var deadlySignal: Int32?
 nonisolated(unsafe) private var command: String?
+nonisolated(unsafe) private var contends = false
+
+private let contended = Mutex(0)
+
+/// Holds a lock for so long that another thread that wants it goes to the kernel for it, again and again.
+private func contend() {
+  for _ in 0..<20 {
+    contended.withLock {
+      $0 += 1
+      usleep(1000)
+    }
+  }
+}
+
+/// A lock that two threads want at the same time, one of them the program's first: the kernel arbitrates, and has to know both.
+private func contendOnceAlone(_ parent: pid_t) {
+  while !daemonOptions.isMonitored, getppid() == parent { usleep(1000) }
+  var other = pthread_t()
+  let error = pthread_create(
+    &other, nil,
+    { _ in
+      contend()
+      return nil
+    }, nil)
+  guard error == 0 else { Program.fail("no thread") }
+  contend()
+  pthread_join(other, nil)
+  guard contended.withLock({ $0 }) == 40 else { Program.fail("lost locks") }
+  close(creat("\(Paths.runDirectory)/contended", 0o600))
+}
 
 Program.begin()
 private let options =
@@ -23,6 +55,7 @@ private let options =
     CommandLineOption("unixctl") { (path) throws(UsageError) in controlSocket = path },
     CommandLineOption("fail") { (text) throws(UsageError) in failure = text },
     CommandLineOption("die") { (text) throws(UsageError) in deadlySignal = Int32(text) },
+    CommandLineOption("contend") { () throws(UsageError) in contends = true },
     CommandLineOption("run") { (text) throws(UsageError) in command = text },
     CommandLineOption("version", letter: "V") { () throws(UsageError) in
       Program.writeOutput(Program.versionText)
@@ -32,8 +65,11 @@ private let options =
 
 do throws(UsageError) {
   for argument in try OptionParser(options: options).parse() { Program.writeOutput("argument \(argument)\n") }
-  let daemonizer = Daemonizer(options: daemonOptions)
-  try daemonizer.start()
+} catch {
+  error.exit()
+}
+/// Serves until told to stop.
+private func serve(_ daemonizer: Daemonizer) throws(UsageError) -> Never {
   if let failure { throw UsageError(failure) }
   if let deadlySignal { kill(getpid(), deadlySignal) }
 
@@ -64,7 +100,9 @@ do throws(UsageError) {
   } else {
     log.info(Program.versionLine)
   }
+  let parent = getppid()
   daemonizer.complete()
+  if contends { contendOnceAlone(parent) }
   let status: Int32
   do { status = try done.futureResult.wait() } catch { Program.fail("\(error)") }
   ReadinessNotice.stopping()
@@ -72,6 +110,15 @@ do throws(UsageError) {
   // Sessions are closed on their loop; what they have to say leaves before the loop ends.
   do { try loop.submit {}.wait() } catch { Program.fail("\(error)") }
   Program.exit(status)
-} catch {
-  error.exit()
+}
+
+// What a thread id is remembered by has to have been used before the fork.
+contended.withLock { $0 = 0 }
+private let daemonizer = Daemonizer(options: daemonOptions)
+daemonizer.start {
+  do throws(UsageError) {
+    try serve(daemonizer)
+  } catch {
+    error.exit()
+  }
 }

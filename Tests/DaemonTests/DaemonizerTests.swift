@@ -49,6 +49,17 @@ import Testing
     #expect(result.errors.hasSuffix("DaemonProbe: fork child died before signaling startup (killed (Killed))\n"))
   }
 
+  /// Locks of the Swift runtime and of `Synchronization` name their holder by a thread id that each thread asks for once. A thread that
+  /// survives fork(2) keeps the id it had, and the first time two threads want the same lock the process dies or waits for ever.
+  @Test(arguments: [["--detach"], ["--detach", "--monitor"]])
+  func threadsOfADetachedProgramShareLocks(options: [String]) throws {
+    let probe = try Probe()
+    #expect(try probe.run(options + ["--pidfile", "--contend"]).status == 0)
+    let process = try #require(probe.pid())
+    try probe.wait(for: "the end of the contest") { probe.exists("contended") || !Probe.isAlive(process) }
+    #expect(probe.exists("contended") && probe.pid() == process)
+  }
+
   @Test func theWatcherStartsACrashedProgramAgainAndEndsWithIt() throws {
     let probe = try Probe()
     let log = probe.path("DaemonProbe.log")

@@ -8,9 +8,6 @@
 #include "sockets.h"
 #include "terminal.h"
 
-/// fork(2). Swift's overlay hides it because threads do not survive it; the daemon forks before it starts any.
-pid_t posix_shim_fork(void);
-
 /// Locks the whole file for writing without waiting, in the name of the open file description (fcntl(2), F_OFD_SETLK).
 /// Returns 0, or -1 with errno.
 int posix_shim_lock_description(int descriptor);

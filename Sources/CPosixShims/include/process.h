@@ -63,6 +63,15 @@ int posix_shim_lock_file(int descriptor);
 /// The process that holds a write lock on the file; 0: nobody; -1: the question failed, `*error` says why.
 pid_t posix_shim_lock_owner(int descriptor, int *error);
 
+/// fork(2) from a thread that is made for it. The child goes on as that thread, in `body(argument)`, which must not return; the caller
+/// does not exist there, but its memory does. To be called while there is no other thread.
+///
+/// A thread that has run code of Swift must not survive fork(2): locks of the Swift runtime name their holder by a thread id that each
+/// thread asks the kernel for once and keeps, and in the child it is another one.
+///
+/// Returns the child's process id, or -1 with an errno value in `*error`.
+pid_t posix_shim_fork(void (*body)(void *), void *argument, int *error);
+
 /// What waitpid(2) reported.
 int posix_shim_exited(int status);
 int posix_shim_exit_status(int status);
