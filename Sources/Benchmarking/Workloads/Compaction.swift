@@ -28,29 +28,33 @@ extension Workload {
   /// How often the file is replaced, as long as that takes no more than some seconds.
   private static let roundsMax = 5
   private static let nanosecondsMax: UInt64 = 5_000_000_000
+  /// About what a row takes in a compacted file.
+  private static let fileByteCountPerRow = 185
 
-  /// Replaces the file some times, each time beside a light client that was watched before for as long: its longest wait on a busy
-  /// machine is often the machine's doing, and the least of some such times is closest to what the server does.
+  /// Replaces the file some times, each time beside a light client, which is then watched for as long beside a server at rest, and beside
+  /// one at rest while something else writes a file as large: on a machine with few processors its longest wait is often the machine's
+  /// doing.
   private static func replace(
     _ bench: Bench, _ body: (_ round: Int) throws(BenchmarkFailure) -> Void
   ) throws(BenchmarkFailure) -> [Measurement] {
     try bench.fill("Item", count: bench.sizes.fileRows)
     let residentBefore = try bench.serverProcess().map { (process) throws(BenchmarkFailure) in try ProcessMemory(of: process) }
     let serverBefore = try bench.serverProcessorTime()
-    var (durations, waits, usualWaits) = (Histogram(), Histogram(), Histogram())
+    var (durations, waits, usualWaits, crowdedWaits) = (Histogram(), Histogram(), Histogram(), Histogram())
     var round = 0
     let begin = Clock.now()
     while round < roundsMax, round == 0 || Clock.now() - begin < nanosecondsMax {
-      var probe = try bench.makeProbe()
+      let probe = try bench.makeProbe()
       let start = Clock.now()
       try body(round)
       let duration = Clock.now() - start
       waits.record(try bench.end(probe).largest)
       durations.record(duration)
-      probe = try bench.makeProbe()
       let end = Clock.now() + duration
-      try bench.loop.run { Clock.now() > end }
-      usualWaits.record(try bench.end(probe).largest)
+      usualWaits.record(try longestWait(bench) { Clock.now() > end })
+      let work = try UnrelatedWork.start(
+        in: bench.directory.path, byteCount: bench.sizes.fileRows * fileByteCountPerRow, nanoseconds: duration)
+      crowdedWaits.record(try longestWait(bench) { () throws(BenchmarkFailure) in try work.isDone() })
       round += 1
     }
     var result = [
@@ -59,6 +63,7 @@ extension Workload {
       Measurement("longest wait of others, worst", Double(waits.largest) / 1e6, "ms", .none),
       Measurement("their usual longest wait", Double(usualWaits.quantile(0)) / 1e6, "ms", .none),
       Measurement("their usual longest wait, worst", Double(usualWaits.largest) / 1e6, "ms", .none),
+      Measurement("beside unrelated writing, worst", Double(crowdedWaits.largest) / 1e6, "ms", .none),
     ]
     if let serverBefore, let serverAfter = try bench.serverProcessorTime() {
       result.append(Measurement("server CPU", Double(serverAfter - serverBefore) / 1e6 / Double(round), "ms"))
@@ -68,5 +73,23 @@ extension Workload {
       result.append(Measurement("server memory before", Double(residentBefore.residentSize) / 1_048_576, "MiB", .none))
     }
     return result + (try bench.memory())
+  }
+
+  /// The longest wait of a light client until `isOver`, while nothing is asked of the server but what it asks.
+  private static func longestWait(
+    _ bench: Bench, until isOver: () throws(BenchmarkFailure) -> Bool
+  ) throws(BenchmarkFailure) -> UInt64 {
+    let probe = try bench.makeProbe()
+    var failure: BenchmarkFailure?
+    try bench.loop.run {
+      do throws(BenchmarkFailure) {
+        return try isOver()
+      } catch {
+        failure = error
+        return true
+      }
+    }
+    if let failure { throw failure }
+    return try bench.end(probe).largest
   }
 }

@@ -44,7 +44,7 @@ extension Bench {
       let client = try connectInTime(port: port, address: UInt8(1 + number % 4))
       clients.append(client)
       // A server accepts a few at a time, and the queue before it is short: a client that comes over TCP to a full one is reset.
-      if number % 16 == 0 { _ = try call(#"{"id":0,"method":"list_dbs","params":[]}"#, on: client) }
+      if number % 8 == 0 { _ = try call(#"{"id":0,"method":"list_dbs","params":[]}"#, on: client) }
     }
     return clients
   }
