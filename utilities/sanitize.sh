@@ -42,7 +42,8 @@ mkdir -p "$reports"
 chmod 1777 "$reports"
 case $kind in
   thread)
-    export TSAN_OPTIONS="log_path=$reports/thread halt_on_error=0 exitcode=66"
+    # Daemons are forked by a thread made for that, which ThreadSanitizer takes for a mistake.
+    export TSAN_OPTIONS="log_path=$reports/thread halt_on_error=0 exitcode=66 die_after_fork=0"
     # See there.
     "$(dirname "$(command -v swift)")/clang" -O1 -shared -fPIC -o "$scratch/mutex.so" utilities/sanitize/mutex.c
     preloaded=$top/$scratch/mutex.so

@@ -18,4 +18,11 @@ int posix_shim_unlock_description(int descriptor)
     return fcntl(descriptor, F_OFD_SETLK, &request);
 }
 
+void posix_shim_begin_writing(int descriptor, off_t offset, off_t count)
+{
+    sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
 void posix_shim_trim_memory(void) { malloc_trim(0); }
+
+void posix_shim_join_freed_memory(void) { mallopt(M_MXFAST, 0); }

@@ -58,6 +58,9 @@ package struct Row: @unchecked Sendable {
     return Row(storage: copy)
   }
 
+  /// Where in memory it lies.
+  var address: UInt { UInt(bitPattern: Unmanaged.passUnretained(storage).toOpaque()) }
+
   package var table: TableSchema { storage.header.table }
   package var uuid: UUID { storage.header.uuid }
   package var version: UUID { storage.header.version }

@@ -14,12 +14,12 @@ import OVSDB
 /// 3. `indexes[i]` maps the values of the i-th index of the schema to the only row that has them.
 package struct Table: Sendable {
   package let schema: TableSchema
-  package private(set) var rows: TreeDictionary<UUID, Row> = [:]
+  package internal(set) var rows: TreeDictionary<UUID, Row> = [:]
   /// Grows with every change of a row: of one database's tables, those with equal numbers have equal rows.
   package private(set) var changeCount: UInt64 = 0
-  package private(set) var strongCounts: TreeDictionary<UUID, Int> = [:]
-  package private(set) var weakReferrers: TreeDictionary<UUID, Referrers> = [:]
-  package private(set) var indexes: [TreeDictionary<IndexKey, UUID>]
+  package internal(set) var strongCounts: TreeDictionary<UUID, Int> = [:]
+  package internal(set) var weakReferrers: TreeDictionary<UUID, Referrers> = [:]
+  package internal(set) var indexes: [TreeDictionary<IndexKey, UUID>]
 
   package init(schema: TableSchema) {
     self.schema = schema

@@ -3,6 +3,7 @@
 // The seam between this target and the kernel. Everything above calls these functions and no others, so that a test
 // can make the n-th call fail, write short, or lose what was not synced.
 
+import CPosixShims
 import Glibc
 
 /// What a system call answered when it failed.
@@ -57,6 +58,9 @@ package struct FileSystem: Sendable {
   package var truncate: @Sendable (_ descriptor: Int32, _ size: Int) throws(SystemError) -> Void
   /// Puts the data, and what is needed to find them, on stable storage.
   package var syncData: @Sendable (_ descriptor: Int32) throws(SystemError) -> Void
+  /// Has the kernel begin to write a range of the file, and does not wait. A hint that promises nothing: `sync` still has to wait, and
+  /// still reports what failed.
+  package var beginWriting: @Sendable (_ descriptor: Int32, _ offset: Int, _ count: Int) -> Void
   /// Puts data and attributes on stable storage; of a directory: its entries.
   package var sync: @Sendable (_ descriptor: Int32) throws(SystemError) -> Void
   package var status: @Sendable (_ descriptor: Int32) throws(SystemError) -> FileStatus
@@ -83,6 +87,9 @@ extension FileSystem {
     },
     truncate: { descriptor, size throws(SystemError) in _ = try retrying { ftruncate(descriptor, off_t(size)) } },
     syncData: { descriptor throws(SystemError) in _ = try retrying { fdatasync(descriptor) } },
+    beginWriting: { descriptor, offset, count in
+      posix_shim_begin_writing(descriptor, off_t(offset), off_t(count))
+    },
     sync: { descriptor throws(SystemError) in _ = try retrying { fsync(descriptor) } },
     status: { descriptor throws(SystemError) in
       var raw = stat()

@@ -41,9 +41,13 @@ package final class LogReplacement: @unchecked Sendable {
   private var pending: [UInt8] = []
   /// A record that is being written in pieces, and where its header will stand.
   private var openRecord: (start: Int, hasher: RecordHasher)?
+  /// Bytes before this the kernel has been told to write.
+  private var begunSize = 0
   private var isInPlace = false
 
   private static let chunkByteCount = 1 << 18
+  /// What is written at one go by the sync at the end delays everybody on the machine: a large file goes to the disk in steps as it grows.
+  private static let stepByteCount = 1 << 20
 
   fileprivate init(of log: LogFile) throws(LogError) {
     path = "\(log.path).tmp"
@@ -211,6 +215,9 @@ package final class LogReplacement: @unchecked Sendable {
     } catch {
       throw LogError.failed(path, "write failed", error)
     }
+    guard size - begunSize >= Self.stepByteCount else { return }
+    fileSystem.beginWriting(descriptor.number, begunSize, size - begunSize)
+    begunSize = size
   }
 
   /// After this `NAME` is the new file.

@@ -127,14 +127,14 @@ final class ServerConversion {
     guard isServed else { throw LogError(Self.removed) }
     if let error = work.follow(takeCommits()) { throw error }
     guard let converted = work.converted else { throw LogError(.ovsdbError, "\(database.name): nothing was converted") }
-    var file: Any?
+    var file: Descriptor?
     if let store = database.store, let replacement = work.replacement {
       file = try store.log.swap(to: replacement, copiesCommits: false)
     }
     let contents = database.replace(with: converted.database, atomCount: converted.atomCount)
     isInPlace = true
     swapped()
-    return Remains((file, contents, work))
+    return contents.with((file, work))
   }
 }
 

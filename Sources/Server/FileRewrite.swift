@@ -20,10 +20,28 @@ import OVSDB
 /// `@unchecked Sendable`: made on the loop and handed to one thread, which alone touches it then.
 final class Remains: @unchecked Sendable {
   private var content: Any?
+  private var tables: [Table]
 
-  init(_ content: Any) { self.content = content }
+  /// - Parameters:
+  ///   - content: all that goes.
+  ///   - tables: those in it, or in what holds it, that have many rows.
+  init(_ content: Any, tables: [Table] = []) {
+    self.content = content
+    self.tables = tables
+  }
 
-  func release() { content = nil }
+  /// The same with something more.
+  func with(_ more: Any) -> Remains { Remains((content as Any, more), tables: tables) }
+
+  /// Lets go of everything, and gives the memory back to the system if it is to be trimmed: in many small steps, since the loop can
+  /// allocate nothing meanwhile.
+  func release(isTrimming: Bool) {
+    var discarded = DiscardedTables(tables)
+    (content, tables) = (nil, [])
+    repeat {
+      if isTrimming { posix_shim_trim_memory() }
+    } while discarded.letGoOfSome()
+  }
 }
 
 extension Server {
@@ -62,8 +80,7 @@ extension Server {
       database.releaseSyncs()
       let isTrimming = trimsMemory
       inBackground(on: .rewriting) {
-        remains.release()
-        if isTrimming { posix_shim_trim_memory() }
+        remains.release(isTrimming: isTrimming)
       } then: { _ in }
       done(failure)
     }

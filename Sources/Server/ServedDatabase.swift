@@ -102,7 +102,7 @@ final class ServedDatabase {
   /// Takes over what was made of the database elsewhere: so many changes that nobody is told of them one by one.
   ///
   /// - Returns: what was there before.
-  func adopt(_ made: Database, _ commit: Commit) -> Any {
+  func adopt(_ made: Database, _ commit: Commit) -> Remains {
     precondition(followed == nil, "nothing else replaces the database meanwhile")
     let before = database.snapshot
     let tables = database.adopt(made)
@@ -113,7 +113,7 @@ final class ServedDatabase {
     hub.publishLarge(commit, before: before)
     server.remotes.databaseChanged(self)
     server.tlsColumns?.databaseChanged(self)
-    return (tables, old, before)
+    return Remains((tables, old, before), tables: before.tables)
   }
 
   /// Takes back the last commit, which was published to sessions whose output is taken back as well.
@@ -233,7 +233,7 @@ final class ServedDatabase {
   /// - Returns: what was there before.
   func replace(with converted: Database, atomCount: Int) -> Remains {
     server.beginAllContents(of: self)
-    let remains = Remains((database, history))
+    let remains = Remains((database, history), tables: database.tables)
     database = converted
     hub = MonitorHub(schema: converted.schema)
     hub.backlogRowsMax = server.limits.backlogRowsMax

@@ -4,6 +4,7 @@
 //
 // Source: ovsdb-server(1).
 
+import CPosixShims
 import Control
 import Daemon
 import Glibc
@@ -44,6 +45,7 @@ package enum ServerProgram {
     // A file that may not grow is an error of write(2), which clients are told, and not the end of the server.
     signal(SIGXFSZ, SIG_IGN)
     VlogHandler.bootstrap()
+    posix_shim_join_freed_memory()
     Limits.raiseDescriptorLimit()
     let daemonOptions = DaemonOptions()
     let arguments = parse(daemonOptions)

@@ -124,7 +124,7 @@ extension Server {
       } else {
         let remains = adopt(copy, in: database)
         finish(nil)
-        letGo(remains)
+        if let remains { letGo(remains) }
       }
     }
   }
@@ -169,7 +169,7 @@ extension Server {
         guard isPossible() else { throw LogError(Self.changedMeanwhile(database)) }
         let file = try store.log.swap(to: replacement, copiesCommits: false)
         store.restartSchedule()
-        return Remains((file, adopt(copy, in: database)))
+        return adopt(copy, in: database)?.with(file) ?? Remains(file)
       } done: {
         done($0?.object)
       }
@@ -177,22 +177,24 @@ extension Server {
   }
 
   /// Puts the rows in place and tells everyone.
-  private func adopt(_ copy: SourceCopy, in database: ServedDatabase) -> Remains {
-    guard let made = copy.database, let commit = copy.commit else { return Remains(()) }
+  ///
+  /// - Returns: what was there before.
+  private func adopt(_ copy: SourceCopy, in database: ServedDatabase) -> Remains? {
+    guard let made = copy.database, let commit = copy.commit else { return nil }
     let previousID = database.database.lastCommitID
     let remains = database.adopt(made, commit)
     segment.commits.append((database, commit, previousID))
     closeSegment()
     for session in sessions.values where session.hasBacklog { session.resume() }
-    return Remains((remains, copy.takeRemains()))
+    letGo(Remains(copy.takeRemains()))
+    return remains
   }
 
   /// Lets go of something on a thread that has the time.
   func letGo(_ remains: Remains) {
     let isTrimming = trimsMemory
     inBackground(on: .rewriting) {
-      remains.release()
-      if isTrimming { posix_shim_trim_memory() }
+      remains.release(isTrimming: isTrimming)
     } then: { _ in }
   }
 }
