@@ -141,4 +141,64 @@ struct AccessTests {
     // Its own session is one more.
     try waitUntil("no more descriptors", seconds: 60) { server.descriptorCount <= before + 1 }
   }
+
+  /// Whoever may write the rows that hold TLS options can have the server open any file it may read. What stands in it is told to nobody
+  /// by any way, and a file that is there already is never written, also when an authority is to be learnt into it.
+  @Test func pathsOfKeysInADatabaseTellNothingOfFilesAndWriteNone() throws {
+    let fixture = try TLSFixture()
+    let directory = fixture.directory
+    let secret = "the-secret-\(UUID().uuidString)"
+    let file = directory.path("secret")
+    // A line of its own, and what looks like PEM and is none.
+    let text = "\(secret)\n-----BEGIN CERTIFICATE-----\n\(secret)\n-----END CERTIFICATE-----\n"
+    try write(text, to: file)
+    let keys = ["type": ["key": "string"]] as WireJSON
+    let schema: WireJSON = [
+      "name": "R", "version": "1.0.0",
+      "tables": ["SSL": ["columns": ["private_key": keys, "certificate": keys, "ca_cert": keys, "ciphers": keys], "isRoot": true]],
+    ]
+    for authority in ["--ca-cert", "--bootstrap-ca-cert"] {
+      let (server, port) = try fixture.start(
+        ["-vdbg", "--remote=punix:\(directory.path(authority + ".sock"))"],
+        tls: [
+          "--private-key=db:R,SSL,private_key", "--certificate=db:R,SSL,certificate", "\(authority)=db:R,SSL,ca_cert",
+          "--ssl-ciphers=db:R,SSL,ciphers",
+        ], schema: schema)
+      let session = try server.session(authority + ".sock")
+      var told = ""
+      let good = [
+        "private_key": fixture.server.key, "certificate": fixture.server.certificate, "ca_cert": fixture.authority.certificate,
+        "ciphers": "HIGH",
+      ]
+      for column in ["private_key", "certificate", "ca_cert", "ciphers"] {
+        var row = good
+        row[column] = file
+        try session.call(
+          "transact",
+          [
+            "R", ["op": "delete", "table": "SSL", "where": []],
+            ["op": "insert", "table": "SSL", "row": .object(row.map { .init($0, .string($1)) })],
+          ])
+        // What a client can hear: a handshake, the rows, the control socket.
+        told += try fixture.listDatabases(port).standardError
+        told += try fixture.shakeHands(port, ["-showcerts"])
+        told += "\(try session.call("transact", ["R", ["op": "select", "table": "SSL", "where": []]]))"
+        for command in ["ovsdb-server/list-remotes", "memory/show", "coverage/show"] {
+          told += try server.control(command).standardOutput
+        }
+        #expect(try readText(file) == text, "\(column)")
+      }
+      // The files were tried.
+      #expect(server.log.contains(file))
+      #expect(!told.contains(secret) && !server.log.contains(secret))
+      // It was the files of the rows all the time: the right ones serve.
+      try session.call(
+        "transact",
+        [
+          "R", ["op": "delete", "table": "SSL", "where": []],
+          ["op": "insert", "table": "SSL", "row": .object(good.map { .init($0, .string($1)) })],
+        ])
+      #expect(try fixture.listDatabases(port).status == 0)
+    }
+  }
 }
