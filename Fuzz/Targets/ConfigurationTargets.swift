@@ -3,6 +3,7 @@
 // What people and programs write to configure: the configuration file, names of remotes and TLS options, values as they are typed.
 
 import Client
+import Daemon
 import JSON
 import OVSDB
 import Server
@@ -54,11 +55,27 @@ extension FuzzTarget {
     }
   }
 
-  /// A certificate that a peer shows, in PEM or DER. A name with a NUL in it is none.
+  /// What `vlog/set` is given, and patterns of lines.
+  static let logging = FuzzTarget(
+    name: "logging",
+    words: [
+      "PATTERN:file:", "FACILITY:daemon", "jsonrpc:", "console:", "any:", "dbg", "off", "%d{%Y.###}", "%D{", "%-9p", "%010N", "%m", "%1024c",
+      "%t%T%E%B%P%A%n%r%%",
+    ]
+  ) { bytes in
+    let text = String(decoding: bytes, as: UTF8.self)
+    let line = LogProbe.read(text, message: "message")
+    try require(line == LogProbe.read(text, message: "message") || text.utf8.contains(UInt8(ascii: "%")), "\(text) is read twice in two ways")
+    // A field is padded to what a terminal shows at most.
+    try require((line?.utf8.count ?? 0) <= 2048 * (text.utf8.count + 1), "\(text) becomes a line without end")
+  }
+
+  /// A certificate that a peer shows, in PEM or DER. A name with a NUL in it is none. A key is another thing.
   static let certificate = FuzzTarget(
     name: "certificate",
     words: ["\u{30}\u{82}", "\u{31}\u{0b}", "\u{06}\u{03}\u{55}\u{04}\u{03}", "\u{0c}", "\u{13}", "\u{1e}", "\u{a0}\u{03}\u{02}\u{01}\u{02}"]
   ) { bytes in
+    if TLSProbe.isPrivateKey(Array(bytes)) { return }
     for (commonName, subject) in TLSProbe.subjects(ofCertificates: Array(bytes)) {
       try require(commonName?.utf8.contains(0) != true && !subject.utf8.contains(0), "the subject \(subject)")
     }

@@ -23,7 +23,7 @@ package struct FuzzTarget: Sendable {
 
   package static let all: [FuzzTarget] = [
     .json, .document, .framing, .schema, .transaction, .monitor, .log, .records, .control, .session, .source, .authorization, .reply,
-    .cluster, .configuration, .names, .certificate, .text,
+    .cluster, .configuration, .names, .certificate, .text, .logging,
   ]
 }
 

@@ -17,4 +17,7 @@ package enum TLSProbe {
     let encoded = isPEM ? ((try? NIOSSLCertificate.fromPEMBytes(bytes)) ?? []).compactMap { try? $0.toDERBytes() } : [bytes]
     return encoded.compactMap { CertificateName(der: $0) }.map { ($0.commonName, $0.subject) }
   }
+
+  /// Whether bytes are a private key as the option takes it.
+  package static func isPrivateKey(_ bytes: [UInt8]) -> Bool { (try? NIOSSLPrivateKey(bytes: bytes, format: .pem)) != nil }
 }
