@@ -8,10 +8,20 @@ import OVSDB
 /// The clauses of a condition, all of which must hold, with what each compares laid out flat.
 struct PreparedCondition: Sendable {
   private struct Comparison: Sendable {
-    let index: Int
+    let column: ColumnSchema
     let function: ConditionFunction
     let operand: Datum
-    let column: ColumnSchema
+    /// Where the value of a row stands, and whether it must be equal, or else must not; nil: neither is asked, or it stands elsewhere.
+    let equality: (index: Int, isWanted: Bool)?
+
+    init(_ column: ColumnSchema, _ function: ConditionFunction, _ operand: Datum) {
+      (self.column, self.function, self.operand) = (column, function, operand)
+      switch function {
+      case .equal where column.index >= 0: equality = (column.index, true)
+      case .notEqual where column.index >= 0: equality = (column.index, false)
+      default: equality = nil
+      }
+    }
   }
 
   private var comparisons: [Comparison] = []
@@ -25,7 +35,7 @@ struct PreparedCondition: Sendable {
       switch clause {
       case .constant(let holds): if !holds { isNever = true }
       case .comparison(let column, let function, let operand):
-        comparisons.append(Comparison(index: column.index, function: function, operand: operand, column: column))
+        comparisons.append(Comparison(column, function, operand))
       }
     }
   }
@@ -33,13 +43,12 @@ struct PreparedCondition: Sendable {
   func holds(for row: Row) -> Bool {
     if isNever { return false }
     for position in comparisons.indices {
-      let (index, function) = (comparisons[position].index, comparisons[position].function)
       // The usual functions compare the value where it is.
-      if index >= 0, function == .equal || function == .notEqual {
-        guard row.holds(comparisons[position].operand, at: index) == (function == .equal) else { return false }
+      if let (index, isWanted) = comparisons[position].equality {
+        guard row.holds(comparisons[position].operand, at: index) == isWanted else { return false }
       } else {
         let comparison = comparisons[position]
-        guard function.holds(row[comparison.column], comparison.operand, comparison.column.type) else { return false }
+        guard comparison.function.holds(row[comparison.column], comparison.operand, comparison.column.type) else { return false }
       }
     }
     return true
