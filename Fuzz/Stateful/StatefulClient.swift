@@ -127,7 +127,7 @@ final class StatefulClient {
   }
 
   private func update(_ method: String, _ params: JSONValue, _ schema: DatabaseSchema) throws {
-    guard let id = params[0]?.string, var view = views[id] else {
+    guard let id = params[0]?.string, var view = views[id] ?? renamed(id) else {
       throw FuzzFault("client \(number) got an update of a monitor that it has not: \(params.text())")
     }
     guard let body = params[method == "update3" ? 2 : 1] else { throw FuzzFault("an update without body: \(params.text())") }
@@ -135,6 +135,14 @@ final class StatefulClient {
     guard body.count > 0 else { throw FuzzFault("an empty update: \(params.text())") }
     try view.copy.apply(body, schema: schema)
     views[id] = view
+  }
+
+  /// The view that a change of conditions gives a new name: what the change itself brings comes before its reply, under that name.
+  private func renamed(_ id: String) -> StatefulView? {
+    for (_, meaning) in awaited.sorted(by: { $0.key < $1.key }) {
+      if case .condition(let old, id, _) = meaning, let view = views.removeValue(forKey: old) { return view }
+    }
+    return nil
   }
 
   private func reply(_ meaning: StatefulMeaning, _ result: JSONValue?, _ schema: DatabaseSchema) throws {
@@ -149,7 +157,7 @@ final class StatefulClient {
       views[id] = try begin(StatefulView(method: method, requests: requests), result, schema)
     case .resume(let id, let view): views[id] = try begin(view, result, schema)
     case .condition(let old, let new, let change):
-      guard var view = views.removeValue(forKey: old) else { throw FuzzFault("a monitor \(old) was changed that is not known") }
+      guard var view = views.removeValue(forKey: old) ?? views[new] else { throw FuzzFault("a monitor \(old) was changed that is not known") }
       view.changes.append(change)
       views[new] = view
     }

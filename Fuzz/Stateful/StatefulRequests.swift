@@ -3,6 +3,7 @@
 // Random requests for the catalog's database: most are sensible, some fail, some are nonsense.
 
 import Foundation
+import JSON
 import TestSupport
 
 struct StatefulRequests {
@@ -20,7 +21,8 @@ struct StatefulRequests {
   mutating func transaction() -> Request {
     let operations = (0..<random.within(1...5)).map { _ in operation() }
     var params = "[\"db\"," + operations.joined(separator: ",") + "]"
-    if random.chance(5) { params = spoiled(params) }
+    // What is no JSON costs the connection, which is another step (`StatefulFuzzer.spoil`).
+    if random.chance(5), case let text = spoiled(params), (try? JSONDocument.parse(text)) != nil { params = text }
     return Request(method: "transact", params: params)
   }
 
