@@ -23,5 +23,5 @@ package enum JSONLimits {
   static let exponentMax = 2_147_483_639
 
   /// Memory that an idle stream keeps for its next message, in bytes, for each of its buffers.
-  static let retainedBytesMax = 131_072
+  static let retainedBytesMax = 4096
 }

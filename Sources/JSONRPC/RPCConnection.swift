@@ -84,7 +84,7 @@ package final class RPCConnection: ChannelDuplexHandler {
   var closing = Closing()
 
   /// Capacity that the output buffer keeps between flushes.
-  private static let retainedOutputBytesMax = 64 << 10
+  private static let retainedOutputBytesMax = 2048
 
   /// - Parameters:
   ///   - name: the name in logs.

@@ -259,5 +259,5 @@ func sessionBootstrap(_ eventLoop: any EventLoop) -> ClientBootstrap {
   ClientBootstrap(group: eventLoop)
     .channelOption(.allowRemoteHalfClosure, value: true)
     .channelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 1 << 20))
-    .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 4096, maximum: 65536))
+    .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 1024, maximum: 65536))
 }
