@@ -75,7 +75,7 @@ extension Workload {
     return result + (try bench.memory())
   }
 
-  /// The longest wait of a light client until `isOver`, while nothing is asked of the server but what it asks.
+  /// The longest wait of a light client until `isOver`, at least of one request, while nothing is asked of the server but what it asks.
   private static func longestWait(
     _ bench: Bench, until isOver: () throws(BenchmarkFailure) -> Bool
   ) throws(BenchmarkFailure) -> UInt64 {
@@ -83,7 +83,7 @@ extension Workload {
     var failure: BenchmarkFailure?
     try bench.loop.run {
       do throws(BenchmarkFailure) {
-        return try isOver()
+        return try isOver() && probe.latencies.count > 0
       } catch {
         failure = error
         return true
