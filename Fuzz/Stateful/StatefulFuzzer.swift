@@ -196,15 +196,28 @@ package final class StatefulFuzzer {
 
   private func check(readsFiles: Bool) throws {
     let server = server
-    let (faults, snapshot) = try group.next().submit {
-      (server.value.checkInvariants(readsFiles: readsFiles), server.value.snapshot(of: "db"))
-    }.wait()
+    let faults = try group.next().submit { server.value.checkInvariants(readsFiles: readsFiles) }.wait()
     guard faults.isEmpty else { throw FuzzFault("\(faults)") }
-    guard let snapshot else { throw FuzzFault("the database is gone") }
-    for client in clients where !client.isStopped {
-      // Its monitors were told everything that was committed before the snapshot.
+    for client in clients where !client.isStopped { try client.check(try settledSnapshot(client), &report) }
+  }
+
+  /// Has a client catch up until nothing was committed meanwhile: what those sent who do not read is executed when the server gets to it.
+  private func settledSnapshot(_ client: StatefulClient) throws -> Snapshot {
+    var snapshot = try self.snapshot()
+    while true {
       try client.catchUp(schema: schema, &report)
-      try client.check(snapshot, &report)
+      let present = try self.snapshot()
+      // Its monitors were told everything that was committed before the snapshot, and nothing was after it.
+      if present.sequence == snapshot.sequence { return snapshot }
+      snapshot = present
     }
+  }
+
+  private func snapshot() throws -> Snapshot {
+    let server = server
+    guard let snapshot = try group.next().submit({ server.value.snapshot(of: "db") }).wait() else {
+      throw FuzzFault("the database is gone")
+    }
+    return snapshot
   }
 }
