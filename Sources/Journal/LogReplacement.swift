@@ -168,6 +168,7 @@ package final class LogReplacement: @unchecked Sendable {
       } catch {
         throw LogError.failed(path, "sync failed", error)
       }
+      begunSize = size
       if copied < Self.chunkByteCount { break }
     }
   }

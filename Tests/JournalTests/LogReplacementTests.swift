@@ -48,6 +48,27 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: path + ".tmp"))
   }
 
+  /// What is left for the sync at the end is little, however large the file: writing much at one go delays everybody on the machine.
+  @Test func aLargeFileGoesToTheDiskWhileItGrows() throws {
+    let begun = Mutex<[Range<Int>]>([])
+    var fileSystem = script.fileSystem
+    fileSystem.beginWriting = { _, offset, count in begun.withLock { $0.append(offset..<offset + count) } }
+    let log = try LogFile.create(path: path, fileSystem: fileSystem)
+    log.append(Array(schemaText.utf8))
+    try log.persistCreation()
+    let replacement = try log.beginReplacement()
+    try replacement.append(Array(schemaText.utf8))
+    let piece = Array(String(repeating: "x", count: 300_000).utf8)
+    for _ in 0..<20 { try piece.withUnsafeBytes { try replacement.append(piece: $0) } }
+    try Array("1".utf8).withUnsafeBytes { try replacement.append(lastPiece: $0) }
+    let ranges = begun.withLock { $0 }
+    #expect(ranges.first?.lowerBound == 0)
+    #expect(zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+    #expect((ranges.last?.upperBound ?? 0) > 20 * 300_000 - (2 << 20))
+    try log.finish(replacement)
+    #expect(begun.withLock { $0.count } == ranges.count)
+  }
+
   /// The header of a record in pieces is written last, into a place that was kept for it.
   @Test func aRecordThatCameInPiecesIsReadAsOne() throws {
     let log = try makeLog()
