@@ -3,6 +3,7 @@
 // What writing a file alone costs others, whoever does it: a processor is busy, and the disk is. On a machine with few of both that
 // delays everybody, so what a server's rewriting of its file costs its clients is compared with it.
 
+import Daemon
 import Glibc
 import Synchronization
 
@@ -27,19 +28,9 @@ final class UnrelatedWork: Sendable {
 
   static func start(in directory: String, byteCount: Int, nanoseconds: UInt64) throws(BenchmarkFailure) -> UnrelatedWork {
     let work = UnrelatedWork(directory: directory, byteCount: byteCount, nanoseconds: nanoseconds)
-    let shared = Unmanaged.passRetained(work)
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { argument in
-        if let argument { Unmanaged<UnrelatedWork>.fromOpaque(argument).takeRetainedValue().run() }
-        return nil
-      }, shared.toOpaque())
-    guard error == 0 else {
-      shared.release()
+    if let error = PosixThread.start(name: "unrelated", work.run) {
       throw .system(operation: "pthread_create", errno: error)
     }
-    pthread_detach(thread)
     return work
   }
 
@@ -53,7 +44,7 @@ final class UnrelatedWork: Sendable {
     return true
   }
 
-  private func run() {
+  @Sendable private func run() {
     if !write() { errorNumber.store(errno, ordering: .relaxed) }
     done.store(true, ordering: .releasing)
   }

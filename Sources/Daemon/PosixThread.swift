@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A thread for work that blocks: reading the signal pipe, waiting for a child.
+// A thread for work that blocks: reading the signal pipe, waiting for a child, writing a file.
 
 import CPosixShims
 import Glibc
 
-enum PosixThread {
+package enum PosixThread {
   private final class Work: Sendable {
     let body: @Sendable () -> Void
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -14,7 +14,7 @@ enum PosixThread {
   /// Starts a detached thread.
   ///
   /// - Returns: nil, or the errno value of pthread_create(3).
-  static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Int32? {
+  package static func start(name: String, _ body: @escaping @Sendable () -> Void) -> Int32? {
     let work = Unmanaged.passRetained(Work(body))
     var thread = pthread_t()
     let error = pthread_create(

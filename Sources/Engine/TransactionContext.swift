@@ -35,7 +35,7 @@ package struct TransactionContext {
   }
 }
 
-/// Which selects of a transaction that only reads are left to its caller.
+/// Which selects of a transaction are left to its caller.
 package struct DeferralTerms: Sendable {
   /// Those with at least so many rows, and those that need a long look to find them.
   package var rowsMin: Int

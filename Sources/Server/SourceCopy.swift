@@ -186,7 +186,6 @@ extension Server {
     segment.commits.append((database, commit, previousID))
     closeSegment()
     for session in sessions.values where session.hasBacklog { session.resume() }
-    letGo(Remains(copy.takeRemains()))
     return remains
   }
 
