@@ -48,7 +48,11 @@ extension FuzzTarget {
         // Nobody but who starts the process may name its descriptors.
         if case .pfd = method.kind { try require(origin == .commandLine, "\(name) is taken from \(origin)") }
       }
-      if let remotes = try? Remotes(name) { try require(remotes.methods.count <= name.utf8.count, "\(name) are too many") }
+      let remotes = Remotes(name)
+      try require(remotes.methods.count <= name.utf8.count, "\(name) are too many")
+      // A client's reading of the name tells the same method, or one that the server refuses.
+      let lenient = ConnectionMethod.parseForClient(name)
+      if let strict = try? ConnectionMethod.parse(name, origin: .commandLine) { try require(strict == lenient, "\(name) is read in two ways") }
       _ = TLSProbe.namesProtocols(name)
       let ciphers = TLSProbe.ciphers(name)
       try require(Set(ciphers).count == ciphers.count, "\(name) selects \(ciphers)")

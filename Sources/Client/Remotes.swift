@@ -16,7 +16,18 @@ package struct Remotes: Sendable {
   ///
   /// Shape: `REMOTE,REMOTE,...` where one may be `cid:UUID`. A comma separates only before a word with a colon: addresses
   /// and paths may hold commas.
-  package init(_ text: String) throws(ConnectionMethod.Refusal) {
+  package init(_ text: String) {
+    self.init(text) { ConnectionMethod.parseForClient($0) }
+  }
+
+  /// Parses a list of servers that a server follows.
+  ///
+  /// - Throws: `ConnectionMethod.Refusal` for a name that cannot work or may not come from its origin.
+  package init(sources text: String, origin: ConnectionMethod.Origin) throws(ConnectionMethod.Refusal) {
+    try self.init(text) { (name) throws(ConnectionMethod.Refusal) in try ConnectionMethod.parse(source: name, origin: origin) }
+  }
+
+  private init<Failure: Error>(_ text: String, parse: (String) throws(Failure) -> ConnectionMethod) throws(Failure) {
     var names: [String] = []
     for part in text.split(separator: ",", omittingEmptySubsequences: true) {
       if !names.isEmpty, !part.contains(":") {
@@ -31,7 +42,7 @@ package struct Remotes: Sendable {
       if ConnectionMethod.hasScheme(name, "cid") {
         clusterID = String(name.dropFirst(4))
       } else {
-        methods.append(try ConnectionMethod.parse(name, origin: .commandLine))
+        methods.append(try parse(name))
       }
     }
     self.methods = methods

@@ -55,12 +55,7 @@ private func readSchema(_ path: String) throws -> DatabaseSchema {
 
 /// Connects to a server that serves the database.
 private func open(_ target: Target, serving database: String) async throws -> ClientSession {
-  let remotes: Remotes
-  do {
-    remotes = try Remotes(target.server)
-  } catch {
-    throw ToolFailure("failed to connect or listen to \"\(target.server)\" (\(error))")
-  }
+  let remotes = Remotes(target.server)
   guard remotes.methods.count == 1 else {
     let (clusterID, wantsLeader) = (remotes.clusterID, target.options.wantsLeader)
     let session = await ClientSession.first(

@@ -50,12 +50,7 @@ enum ServerArguments {
       guard command.arguments.contains(arguments.count) else { throw invalidSyntax(command) }
       return Target(invocation: invocation, server: server, session: nil, database: "", arguments: Array(rest))
     }
-    let remotes: Remotes
-    do {
-      remotes = try Remotes(server)
-    } catch {
-      throw ToolFailure("failed to connect or listen to \"\(server)\" (\(error))")
-    }
+    let remotes = Remotes(server)
     let (session, database) =
       remotes.methods.count == 1
       ? try await connect(to: remotes.methods[0], &rest, invocation)

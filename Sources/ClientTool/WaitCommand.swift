@@ -13,12 +13,7 @@ func wait(_ target: Target) async throws {
   guard let state = DatabaseState(rawValue: word) else { throw ToolFailure("\(word): unknown state") }
   // The first of three words is the server, whatever it looks like.
   let server = target.arguments.count > 2 ? target.arguments[0] : target.server
-  let remotes: Remotes
-  do {
-    remotes = try Remotes(server)
-  } catch {
-    throw ToolFailure("failed to connect or listen to \"\(server)\" (\(error))")
-  }
+  let remotes = Remotes(server)
   guard !remotes.methods.isEmpty else { throw ToolFailure("\"\(server)\" names no server") }
   var backoff = Backoff()
   while true {

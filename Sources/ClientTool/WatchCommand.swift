@@ -146,12 +146,7 @@ private func follow(_ first: ClientSession, _ watched: WatchedTable, _ target: T
 }
 
 private func reconnect(_ target: Target) async throws -> ClientSession {
-  let method: ConnectionMethod
-  do {
-    method = try ConnectionMethod.parse(target.server, origin: .commandLine)
-  } catch {
-    throw ToolFailure("\(error)")
-  }
+  let method = ConnectionMethod.parseForClient(target.server)
   do {
     return try await ClientSession.open(method, on: target.invocation.loop, rundir: Paths.runDirectory)
   } catch {

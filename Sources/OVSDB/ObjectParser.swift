@@ -22,6 +22,8 @@ package struct ObjectParser {
   private let name: String
   /// Members asked for so far that are there; whatever else the object has is not allowed.
   private var asked: [StaticString] = []
+  /// How many other members are allowed all the same.
+  private var ignoredCount = 0
 
   /// - Parameter name: what is being read, as it stands in messages: "Parsing NAME failed: ...".
   package init(_ object: JSONValue, _ name: @autoclosure () -> String) {
@@ -47,6 +49,9 @@ package struct ObjectParser {
     return optional(member, expected)
   }
 
+  /// Allows so many members that nobody asks for.
+  package mutating func ignore(_ count: Int) { ignoredCount += count }
+
   /// Reports a mistake the caller found.
   package mutating func fail(_ text: String) { fail(text, withSyntax: true) }
 
@@ -57,7 +62,7 @@ package struct ObjectParser {
 
   /// The first mistake, or the one of members nobody asked for.
   package mutating func finish() -> OVSDBError? {
-    if error == nil, object.count != asked.count {
+    if error == nil, object.count != asked.count + ignoredCount {
       let others = object.count - asked.count - 1
       for (member, _) in object.members where !asked.contains(where: { member.isString($0) }) {
         let more = others == 0 ? "is" : "and \(others) other member\(others == 1 ? "" : "s") are"

@@ -4,6 +4,8 @@
 //
 // Source: ovsdb-server(5), "Configuration File" (versions from 3.3 on).
 
+import Streams
+
 /// How a database is served.
 package struct DatabaseConfiguration: Equatable, Sendable {
   package enum ServiceModel: Equatable, Sendable {
@@ -33,12 +35,11 @@ package struct DatabaseConfiguration: Equatable, Sendable {
 
   /// Where the copy comes from.
   package struct Source: Equatable, Sendable {
-    /// The name of the remote, `tcp:10.0.0.1:6640`.
-    package var remote: String
+    package var method: ConnectionMethod
     package var options: RemoteOptions
 
-    package init(remote: String, options: RemoteOptions = RemoteOptions()) {
-      self.remote = remote
+    package init(method: ConnectionMethod, options: RemoteOptions = RemoteOptions()) {
+      self.method = method
       self.options = options
     }
   }

@@ -18,7 +18,7 @@ package struct ConfigurationError: Error, Equatable, CustomStringConvertible {
 /// A column that configures remotes.
 struct DatabaseColumn {
   /// `db:DB,TABLE,COLUMN`, taken apart.
-  struct Path {
+  struct Path: Hashable, Sendable {
     let name: String
     let database: String
     let table: String
@@ -54,11 +54,10 @@ struct DatabaseColumn {
   let column: ColumnSchema
   private let server: Server
 
-  /// Checks a name. The columns of a relay are looked at when its source has told them.
-  static func check(_ name: String, in server: Server) throws(ConfigurationError) {
-    let path = try Path(name)
+  /// Checks that the column exists. The columns of a relay are looked at when its source has told them.
+  static func check(_ path: Path, in server: Server) throws(ConfigurationError) {
     if isOpen(path, in: server) { return }
-    _ = try DatabaseColumn(name, in: server)
+    _ = try DatabaseColumn(path, in: server)
   }
 
   /// Whether the schema that a name refers to is not known yet.
@@ -66,12 +65,11 @@ struct DatabaseColumn {
     server.databases[path.database]?.relay?.isAvailable == false
   }
 
-  /// Reads `db:DB,TABLE,COLUMN`.
-  init(_ name: String, in server: Server) throws(ConfigurationError) {
-    let path = try Path(name)
+  /// Looks the column up.
+  init(_ path: Path, in server: Server) throws(ConfigurationError) {
     let database = server.databases[path.database]
     (table, column) = try path.column(in: database?.database.schema)
-    guard let database else { throw ConfigurationError(description: "\"\(name)\": no database named \(path.database)") }
+    guard let database else { throw ConfigurationError(description: "\"\(path.name)\": no database named \(path.database)") }
     self.server = server
     self.database = database
   }
@@ -123,26 +121,35 @@ struct DatabaseColumn {
 
   // MARK: - Status
 
-  /// Writes into each row what became of its remote, where that is news.
-  func writeStatus(_ remote: (String) -> Remote?) {
+  /// Writes the state of each row's remote into the row, if it changed.
+  ///
+  /// - Parameters:
+  ///   - remote: the remote of a target.
+  ///   - refusal: why a target is not served at all.
+  func writeStatus(_ remote: (String) -> Remote?, refusal: (String) -> String?) {
     guard column.type.key.type == .uuid, !database.isReadOnly else { return }
     var operations: [String] = []
     for row in managers {
       guard let target = row.string("target") else { continue }
-      if let operation = statusUpdate(row, remote(target)) { operations.append(operation) }
+      if let operation = statusUpdate(row, remote(target), refusal: refusal(target)) { operations.append(operation) }
     }
     guard !operations.isEmpty else { return }
     server.transactInternally("[\(operations.joined(separator: ","))]", in: database)
   }
 
-  private func statusUpdate(_ row: Row, _ remote: Remote?) -> String? {
+  /// The status of a row whose target is not served. VOID means that the connection is disabled.
+  ///
+  /// Source: ovs-vswitchd.conf.db(5), table Manager, "Status".
+  private static func refused(because reason: String) -> [(String, String)] { [("state", "VOID"), ("last_error", reason)] }
+
+  private func statusUpdate(_ row: Row, _ remote: Remote?, refusal: String?) -> String? {
     var members: [String] = []
     if let column = row.table.column(named: "is_connected"), column.type.key.type == .boolean {
       let isConnected = !(remote?.sessions.isEmpty ?? true)
       if row[column] != .boolean(isConnected) { members.append("\"is_connected\":\(isConnected)") }
     }
     if let column = row.table.column(named: "status"), column.type.isMap, column.type.key.type == .string {
-      let status = remote?.status() ?? [("sec_since_connect", "0"), ("sec_since_disconnect", "0")]
+      let status = refusal.map(Self.refused) ?? remote?.status() ?? [("sec_since_connect", "0"), ("sec_since_disconnect", "0")]
       var pairs = AtomMap(keys: .strings([]), values: .strings([]))
       for (key, value) in status.sorted(by: { Text($0.0) < Text($1.0) }) {
         pairs.keys.append(.string(Text(key)))

@@ -55,12 +55,12 @@ package final class EmbeddedServer {
   }
 
   /// Whose attempts fail at once.
-  package static let nowhere = "nowhere:"
+  package static let nowhere = "unix:/nowhere/nobody"
 
   /// The remotes that a column configures, and what is wrong with its rows.
   package func configuredRemotes(_ path: String) throws -> (remotes: [(String, RemoteOptions)], warnings: Set<String>) {
     var warnings: Set<String> = []
-    let remotes = try DatabaseColumn(path, in: server).targets(&warnings)
+    let remotes = try DatabaseColumn(DatabaseColumn.Path(path), in: server).targets(&warnings)
     return (remotes, warnings)
   }
 

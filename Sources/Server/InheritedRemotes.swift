@@ -81,10 +81,6 @@ package struct InheritedRemotes {
           server(descriptor.number) ?? "-",
         ]
       }
-    let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-      return (cells + row.suffix(1)).joined(separator: "  ") + "\n"
-    }.joined()
+    return alignedTable(rows)
   }
 }

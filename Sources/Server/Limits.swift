@@ -38,6 +38,9 @@ package struct Limits: Sendable {
   /// Rows that are added up one by one for a monitor whose client does not read; beyond it a snapshot is kept.
   package var backlogRowsMax = 1000
 
+  /// Remotes that one column of a database may configure; each of them has a socket. `--max-database-remotes`.
+  package var databaseRemotesMax = 1000
+
   /// Monitors of one client.
   package var monitorsMax = 1000
   /// Transactions of one client that wait, and conversions under way.

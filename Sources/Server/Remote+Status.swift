@@ -11,7 +11,7 @@ extension Remote {
   /// The `status` column of a row that configures this remote.
   func status() -> [(String, String)] {
     var status: [(String, String)] = []
-    if isPassiveByName {
+    if method.isPassive {
       if let boundPort { status.append(("bound_port", "\(boundPort)")) }
       // For listeners they are told and mean nothing, as with the reference.
       status += [("sec_since_connect", "0"), ("sec_since_disconnect", "0")]
@@ -25,9 +25,10 @@ extension Remote {
     return status + lockStatus
   }
 
-  /// A listener, or what could be one; a name that makes no sense is told as something that waits to connect.
-  private var isPassiveByName: Bool {
-    if case .malformed = method.kind { false } else { method.isPassive }
+  /// What it does, in a word for `ovsdb-server/show-remotes`.
+  var stateWord: String {
+    if method.isPassive { return isListening ? "listening" : "not listening" }
+    return currentState.rawValue.lowercased()
   }
 
   private var currentState: State {

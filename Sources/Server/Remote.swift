@@ -54,7 +54,6 @@ final class Remote {
   func start(mayBlock: Bool) {
     // Dialling waits until what is being configured is complete.
     if !method.isPassive { return server.soon { [self] in connect() } }
-    if case .malformed = method.kind { return refuseToListen() }
     if !mayBlock, method.listensOnHostName { return listenWhenLookedUp() }
     listen(method)
   }
@@ -135,20 +134,6 @@ final class Remote {
         if self.method.listensOnHostName { listenWhenLookedUp() } else { listen(self.method) }
       }
     }
-  }
-
-  /// A name that makes no sense today makes none tomorrow: it is told once.
-  private func refuseToListen() {
-    guard case .malformed(_, let module, let message, let errnoCode) = method.kind else { return }
-    let text = errnoText(errnoCode)
-    Logger(label: module.label).error("\(message)")
-    if method.inheritedNumber == nil, module == .streamFD {
-      Logger(label: "ovsdb_jsonrpc_server").error("\(method.name): listen failed: \(text)")
-    } else {
-      log.info("\(method.name): listening...")
-      log.info("\(method.name): listen attempt failed (\(text))")
-    }
-    lastError = text
   }
 
   func accept(_ channel: any Channel, name: String, user: UInt32? = nil) throws {

@@ -12,14 +12,17 @@ import Streams
 final class RemoteManager {
   private unowned let server: Server
   private struct Configured {
+    let name: RemoteName
     let origin: ConnectionMethod.Origin
     var options = RemoteOptions()
   }
 
   /// As configured on the command line, by command and by the configuration file; `db:` forms are not expanded.
   private var configured: [String: Configured] = [:] {
-    didSet { databases = Set(configured.keys.compactMap { try? DatabaseColumn.Path($0).database }) }
+    didSet { databases = Set(configured.values.compactMap { $0.name.path?.database }) }
   }
+  /// Targets that a database configures and that cannot be served, with the reason.
+  private var refused: [String: String] = [:]
   /// The databases that name remotes. Every commit asks for them.
   private var databases: Set<String> = []
   /// At work, by name.
@@ -47,13 +50,10 @@ final class RemoteManager {
   /// - Parameter mayBeMissing: what a `db:` form names was there once; without it there is a line in the log, and it may come back.
   /// - Throws: when the name may not be used from where it comes, or a `db:` form names what is not there.
   func add(_ name: String, origin: ConnectionMethod.Origin, mayBeMissing: Bool = false) throws {
-    if name.hasPrefix("db:") {
-      if !mayBeMissing { try DatabaseColumn.check(name, in: server) }
-    } else {
-      _ = try ConnectionMethod.parse(name, origin: origin)
-    }
+    let parsed = try RemoteName(name, origin: origin)
+    if case .column(let path) = parsed, !mayBeMissing { try DatabaseColumn.check(path, in: server) }
     // What the command line named keeps its right to be a descriptor.
-    if configured[name] == nil { configured[name] = Configured(origin: origin) }
+    if configured[name] == nil { configured[name] = Configured(name: parsed, origin: origin) }
     reconcile()
   }
 
@@ -65,10 +65,10 @@ final class RemoteManager {
   }
 
   /// Takes over the remotes of a configuration file that was checked: those of the file before it go, all others stay.
-  func configure(_ remotes: [String: RemoteOptions]) {
+  func configure(_ remotes: [String: ServerConfiguration.Remote]) {
     configured = configured.filter { $0.value.origin != .configurationFile }
-    for (name, options) in remotes where configured[name] == nil {
-      configured[name] = Configured(origin: .configurationFile, options: options)
+    for (text, remote) in remotes where configured[text] == nil {
+      configured[text] = Configured(name: remote.name, origin: .configurationFile, options: remote.options)
     }
     reconcile()
   }
@@ -82,6 +82,14 @@ final class RemoteManager {
   /// What a service manager passed and who serves it, for `ovsdb-server/list-fds`.
   var inheritedTable: String {
     inherited?.table { number in remotes.first { $0.value.isListening && $0.value.method.inheritedNumber == number }?.key } ?? ""
+  }
+
+  /// All remotes with what they do, `db:` forms expanded, for `ovsdb-server/show-remotes`.
+  var stateTable: String {
+    var rows = remotes.map { name, remote in [name, remote.stateWord, "\(remote.sessions.count)", remote.lastError ?? "-"] }
+    rows += refused.map { target, reason in [target, "refused", "0", reason] }
+    rows.sort { Text($0[0]) < Text($1[0]) }
+    return rows.isEmpty ? "" : alignedTable([["remote", "state", "clients", "last error"]] + rows)
   }
 
   /// Begins to serve: from now on nothing may block. Starts writing status back.
@@ -143,29 +151,41 @@ final class RemoteManager {
   private func wantedRemotes() -> [String: (ConnectionMethod, RemoteOptions)] {
     var wanted: [String: (ConnectionMethod, RemoteOptions)] = [:]
     var warnings: Set<String> = []
-    for (name, entry) in configured {
-      if name.hasPrefix("db:") {
-        for (target, options) in databaseTargets(name, &warnings) where wanted[target] == nil {
-          do {
+    refused = [:]
+    for (text, entry) in configured {
+      switch entry.name {
+      case .method(let method): wanted[text] = (method, entry.options)
+      case .column(let path):
+        var left = server.limits.databaseRemotesMax
+        for (target, options) in databaseTargets(path, &warnings) where wanted[target] == nil && refused[target] == nil {
+          guard left > 0 else {
+            warnings.insert(
+              "\"\(text)\" configures \(server.limits.databaseRemotesMax) remotes, as many as it may: the others are ignored")
+            break
+          }
+          left -= 1
+          do throws(ConnectionMethod.Refusal) {
             wanted[target] = (try ConnectionMethod.parse(target, origin: .database), options)
           } catch {
+            refused[target] = error.description
             warnings.insert("\(error); ignoring \"\(target)\" from database")
           }
         }
-      } else if let method = try? ConnectionMethod.parse(name, origin: entry.origin) {
-        // It was checked when it was added.
-        wanted[name] = (method, entry.options)
       }
     }
-    for warning in warnings.subtracting(lastWarnings).sorted() { log.warning("\(warning)") }
+    for warning in warnings.subtracting(lastWarnings).sorted() {
+      log.warning("\(warning)", metadata: ["rate-limit": "remotes"])
+    }
     lastWarnings = warnings
     return wanted
   }
 
-  private func databaseTargets(_ name: String, _ warnings: inout Set<String>) -> [(String, RemoteOptions)] {
-    do {
-      if DatabaseColumn.isOpen(try DatabaseColumn.Path(name), in: server) { return [] }
-      return try DatabaseColumn(name, in: server).targets(&warnings)
+  private func databaseTargets(
+    _ path: DatabaseColumn.Path, _ warnings: inout Set<String>
+  ) -> [(String, RemoteOptions)] {
+    do throws(ConfigurationError) {
+      if DatabaseColumn.isOpen(path, in: server) { return [] }
+      return try DatabaseColumn(path, in: server).targets(&warnings)
     } catch {
       warnings.insert("\(error)")
       return []
@@ -173,9 +193,9 @@ final class RemoteManager {
   }
 
   private func writeStatus() {
-    for name in configured.keys where name.hasPrefix("db:") {
-      guard let column = try? DatabaseColumn(name, in: server) else { continue }
-      column.writeStatus { remotes[$0] }
+    for path in configured.values.compactMap(\.name.path) {
+      guard let column = try? DatabaseColumn(path, in: server) else { continue }
+      column.writeStatus({ remotes[$0] }, refusal: { refused[$0] })
     }
     server.scheduleClosing()
   }

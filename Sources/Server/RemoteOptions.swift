@@ -32,41 +32,67 @@ extension RemoteOptions {
   /// Shape: `{"inactivity-probe":MS, "max-backoff":MS, "dscp":0...63, "read-only":BOOLEAN, "role":STRING}`, each of them optional, or
   /// null.
   ///
-  /// An option that is unknown or makes no sense is a warning, and what the others say counts. `read-only` and `role` are another
-  /// matter: they restrict what clients may do, and to serve without them would open more than was asked for.
-  ///
   /// - Parameters:
   ///   - place: the remote, as messages name it.
-  ///   - warnings: gets what was ignored.
-  /// - Throws: the options are no object, or one that restricts is not of its type.
-  package init(json: JSONValue, of place: String, warnings: inout [String]) throws(ConfigurationError) {
+  ///   - problems: gets one line for each option that is unknown or has a wrong value; such an option keeps its default. Whether that
+  ///     is an error is the caller's to decide: it depends on what the remote opens.
+  /// - Throws: the options are no object, or `read-only` or `role` is not of its type: they restrict what clients may do, and to serve
+  ///   without them would open more than was asked for.
+  package init(json: JSONValue, of place: String, problems: inout [String]) throws(ConfigurationError) {
     self.init()
     if json.isNull { return }
     guard json.kind == .object else {
       throw ConfigurationError(description: "\(place): JSON-RPC options are not a JSON object or null")
     }
     for (name, value) in json.members {
-      if name.isString("read-only"), value.boolean == nil {
-        throw ConfigurationError(description: "\(place): 'read-only' is neither true nor false")
+      guard let option = Self.known.first(where: { name.isString($0.name) }) else {
+        problems.append("\(place): unknown option '\(name.words)'; the options are \(Self.names)")
+        continue
       }
-      if name.isString("role"), value.string == nil { throw ConfigurationError(description: "\(place): 'role' is not a string") }
+      if option.read(&self, value) { continue }
+      let problem = "\(place): '\(option.name)' must be \(option.values), not \(value.text())"
+      if option.isRestricting { throw ConfigurationError(description: problem) }
+      problems.append(problem)
     }
-    var parser = ObjectParser(json, "JSON-RPC options")
-    if let value = parser.optional("inactivity-probe", .integer)?.integer {
-      if value < 0 { parser.fail("'inactivity-probe' is negative.") } else { probeMilliseconds = value }
-    }
-    if let value = parser.optional("max-backoff", .integer)?.integer {
-      if value < 0 { parser.fail("'max-backoff' is negative.") } else { maxBackoffMilliseconds = value }
-    }
-    if let value = parser.optional("dscp", .integer)?.integer {
-      if let value = UInt8(exactly: value), value <= Self.dscpMax {
-        dscp = value
-      } else {
-        parser.fail("'dscp' is not between 0 and \(Self.dscpMax).")
-      }
-    }
-    if let value = parser.optional("read-only", .boolean)?.boolean { isReadOnly = value }
-    if let value = parser.optional("role", .string)?.string { role = value }
-    if let error = parser.finish() { warnings.append("\(place): \(error)") }
   }
+
+  /// One option as the configuration file has it.
+  private struct Option {
+    let name: StaticString
+    /// The values it takes, in words.
+    let values: String
+    var isRestricting = false
+    /// Takes a value over; false for one that does not fit.
+    let read: @Sendable (inout RemoteOptions, JSONValue) -> Bool
+  }
+
+  private static let known = [
+    Option(name: "inactivity-probe", values: "a whole number of milliseconds, at least 0") { options, value in
+      guard let milliseconds = value.integer, milliseconds >= 0 else { return false }
+      options.probeMilliseconds = milliseconds
+      return true
+    },
+    Option(name: "max-backoff", values: "a whole number of milliseconds, at least 0") { options, value in
+      guard let milliseconds = value.integer, milliseconds >= 0 else { return false }
+      options.maxBackoffMilliseconds = milliseconds
+      return true
+    },
+    Option(name: "dscp", values: "between 0 and \(dscpMax)") { options, value in
+      guard let dscp = value.integer.flatMap(UInt8.init(exactly:)), dscp <= dscpMax else { return false }
+      options.dscp = dscp
+      return true
+    },
+    Option(name: "read-only", values: "true or false", isRestricting: true) { options, value in
+      guard let isReadOnly = value.boolean else { return false }
+      options.isReadOnly = isReadOnly
+      return true
+    },
+    Option(name: "role", values: "a string", isRestricting: true) { options, value in
+      guard let role = value.string else { return false }
+      options.role = role
+      return true
+    },
+  ]
+
+  private static let names = known.map { "\($0.name)" }.joined(separator: ", ")
 }

@@ -47,7 +47,7 @@ final class ReplicationManager {
   /// Who follows us (ReplicationRing.swift).
   var followers = KnownFollowers()
   /// The source of `--sync-from` and `set-active-ovsdb-server`, whether it is followed or not.
-  private(set) var source: String?
+  private(set) var source: ConnectionMethod?
   private(set) var excluded = ExcludedTables()
   private var options = RemoteOptions()
   /// What makes the whole server a backup.
@@ -69,8 +69,7 @@ final class ReplicationManager {
   ///
   /// - Throws: when it may not be named.
   func setSource(_ name: String, origin: ConnectionMethod.Origin) throws(ConnectionMethod.Refusal) {
-    _ = try ConnectionMethod.parse(name, origin: origin)
-    source = name
+    source = try ConnectionMethod.parse(source: name, origin: origin)
   }
 
   /// Names the tables that are not replicated; a backup copies anew.
@@ -107,10 +106,10 @@ final class ReplicationManager {
   var isFollowing: Bool { general != nil }
 
   private func begin() {
-    guard let source, let method = try? ConnectionMethod.parse(source, origin: .commandLine) else { return }
+    guard let source else { return }
     general?.stop()
     let replication = Replication(
-      from: method, options: options, only: nil, excluding: excluded, server: server
+      from: source, options: options, only: nil, excluding: excluded, server: server
     ) { [weak self] ended in
       if let self, self.general === ended { self.disconnect() }
     }
@@ -145,10 +144,8 @@ final class ReplicationManager {
   }
 
   private func follow(_ source: DatabaseConfiguration.Source, database: String, _ excluded: Set<String>) {
-    // It was parsed when the file was read.
-    guard let method = try? ConnectionMethod.parse(source.remote, origin: .configurationFile) else { return }
     single[database] = Replication(
-      from: method, options: source.options, only: database, excluding: ExcludedTables(excluded, of: database),
+      from: source.method, options: source.options, only: database, excluding: ExcludedTables(excluded, of: database),
       server: server
     ) { [weak self] ended in
       guard let self, self.single[database] === ended else { return }
@@ -254,7 +251,7 @@ extension ReplicationManager {
 
   /// Adds the commands that only tell something.
   func addQueries(_ add: (_ name: String, _ run: @escaping Command) -> Void) {
-    add("get-active-ovsdb-server") { (server, _) throws(ControlError) in server.replication.source ?? "" }
+    add("get-active-ovsdb-server") { (server, _) throws(ControlError) in server.replication.source?.name ?? "" }
     add("get-sync-exclude-tables") { (server, _) throws(ControlError) in server.replication.excluded.text }
     add("sync-status") { (server, _) throws(ControlError) in server.replication.statusText }
   }

@@ -35,8 +35,10 @@ extension Server {
   ///
   /// - Returns: its name.
   /// - Throws: why the file is not served.
-  @discardableResult package func openDatabase(_ path: String) throws(OVSDBError) -> String {
-    if path.hasPrefix(Self.relayPrefix) { return try openRelay(path) }
+  @discardableResult package func openDatabase(
+    _ path: String, origin: ConnectionMethod.Origin = .commandLine
+  ) throws(OVSDBError) -> String {
+    if path.hasPrefix(Self.relayPrefix) { return try openRelay(path, origin) }
     let prepared = try prepareDatabase(path)
     if databases[prepared.name] != nil { throw OVSDBError(.ovsdbError, "\(prepared.name): duplicate database name") }
     serve(prepared)
@@ -63,10 +65,15 @@ extension Server {
       for warning in error.lockWarnings { Self.lockLog.warning("\(warning)") }
       throw error.object
     }
-    if model == .clustered { throw OVSDBError(.ovsdbError, "\(path): database is standalone and not clustered") }
+    if model == .clustered { throw Self.notClustered(path) }
     let name = opened.database.schema.name
     try refuseReserved(name)
     return PreparedDatabase(path: path, opened: opened)
+  }
+
+  /// The refusal of a file that a configuration wants to be a cluster's.
+  static func notClustered(_ path: String) -> OVSDBError {
+    OVSDBError(.ovsdbError, "\(path): database is standalone and not clustered")
   }
 
   /// Serves a database from now on. Its name must be free.
@@ -110,7 +117,7 @@ extension Server {
     savedConfiguration.save(
       ServedSet(
         databases: names.sorted(), remotes: remotes.names,
-        source: replication.source, excluded: replication.excluded.text, follows: replication.isFollowing))
+        source: replication.source?.name, excluded: replication.excluded.text, follows: replication.isFollowing))
   }
 
   /// Stops serving a database.
@@ -140,7 +147,7 @@ extension Server {
   ///
   /// - Parameter name: `relay:DATABASE:REMOTE,...`.
   /// - Throws: why it is not served.
-  private func openRelay(_ name: String) throws(OVSDBError) -> String {
+  private func openRelay(_ name: String, _ origin: ConnectionMethod.Origin) throws(OVSDBError) -> String {
     let parts = name.dropFirst(Self.relayPrefix.count).split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
       throw OVSDBError(.ovsdbError, "\(name): invalid syntax")
@@ -150,7 +157,7 @@ extension Server {
     if databases[database] != nil { throw OVSDBError(.ovsdbError, "\(database): duplicate database name") }
     let methods: [ConnectionMethod]
     do throws(ConnectionMethod.Refusal) {
-      methods = try Remotes(String(parts[1])).methods
+      methods = try Remotes(sources: String(parts[1]), origin: origin).methods
     } catch {
       throw OVSDBError(.ovsdbError, "\(name): \(error)")
     }

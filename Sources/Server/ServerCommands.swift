@@ -38,15 +38,16 @@ extension Server {
         return answer
       }
     }
-    add("reload") { (server, _) throws(ControlError) in
+    add("reload", "[--check]", 0...1) { (server, arguments) throws(ControlError) in
       guard server.configuration != nil else { throw ControlError("Configuration file was not specified on command line") }
+      if let option = arguments.first { return try server.checkReload(option) }
       ReadinessNotice.reloading()
       // Whatever came of it, the server goes on.
       defer { ReadinessNotice.reloaded() }
       do throws(ServerConfiguration.Failure) {
         try server.loadConfiguration()
       } catch {
-        throw ControlError("Configuration failed.  See the log file for details.")
+        throw ControlError("Configuration failed.  \(error.reason)")
       }
       return ""
     }
@@ -64,10 +65,11 @@ extension Server {
     }
     add("list-fds") { (server, _) throws(ControlError) in server.remotes.inheritedTable }
     add("list-remotes") { (server, _) throws(ControlError) in server.remotes.names.map { "\($0)\n" }.joined() }
+    add("show-remotes") { (server, _) throws(ControlError) in server.remotes.stateTable }
     addConfiguring("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
       let name: String
       do throws(OVSDBError) {
-        name = try server.openDatabase(arguments[0])
+        name = try server.openDatabase(arguments[0], origin: .controlSocket)
       } catch {
         throw ControlError("\(error)")
       }
@@ -144,6 +146,15 @@ extension Server {
         bound.value.remotes.closeAll()
         Program.exit(0)
       }
+    }
+  }
+
+  private func checkReload(_ option: String) throws(ControlError) -> String {
+    guard option == "--check" else { throw ControlError("unknown option \"\(option)\"; the only one is --check") }
+    do throws(ServerConfiguration.Failure) {
+      return try checkConfiguration()
+    } catch {
+      throw ControlError(error.reason)
     }
   }
 

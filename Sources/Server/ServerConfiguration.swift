@@ -11,8 +11,14 @@ import Streams
 
 /// What the configuration file asks for.
 package struct ServerConfiguration: Equatable, Sendable {
-  /// Options by the name of the remote.
-  package var remotes: [String: RemoteOptions] = [:]
+  /// A remote and its options.
+  struct Remote: Equatable, Sendable {
+    let name: RemoteName
+    let options: RemoteOptions
+  }
+
+  /// By name, as written.
+  var remotes: [String: Remote] = [:]
   /// By file name, or by the name of the database for a relay.
   package var databases: [String: DatabaseConfiguration] = [:]
   /// What was ignored, and why.
@@ -23,32 +29,42 @@ package struct ServerConfiguration: Equatable, Sendable {
   /// A configuration that is not carried out: lines for the log, the innermost reason first.
   package struct Failure: Error, Equatable {
     package var lines: [String]
+
+    /// The innermost reason, in one line.
+    package var reason: String { lines.first ?? "unknown reason" }
+  }
+
+  /// How strictly a file is read.
+  package enum Strictness: Sendable {
+    /// An unknown or wrong option of a remote or database that would be served is an error: a restriction may have been meant.
+    case strict
+    /// Such options are warnings, for a file that is shared with another version of the server.
+    case lenient
   }
 
   /// Reads a configuration file.
   ///
   /// - Throws: all that is wrong with the file by itself. Whether databases can be opened is not looked at.
-  package init(file path: String) throws(Failure) {
+  package init(file path: String, strictness: Strictness = .strict) throws(Failure) {
     let document: JSONDocument
     do throws(JSONFileError) {
       document = try JSONText.read(file: path)
     } catch {
       throw Failure(lines: ["config: failed to read '\(path)': \(error)"])
     }
-    self = try document.withRoot { (root) throws(Failure) in try ServerConfiguration(json: root) }
+    self = try document.withRoot { (root) throws(Failure) in try ServerConfiguration(json: root, strictness: strictness) }
   }
 
   /// Shape: `{"remotes": {REMOTE: OPTIONS|null, ...}|null, "databases": {NAME: OPTIONS|null, ...}|null}`. Both members have to be there,
   /// so that a forgotten one does not take everything away; others are left to those who read the file too.
-  package init(json: JSONValue) throws(Failure) {
+  package init(json: JSONValue, strictness: Strictness = .strict) throws(Failure) {
     guard json.kind == .object else { throw Failure(lines: ["config: not a JSON object"]) }
     let remotes = try Self.section("remotes", of: json)
     let databases = try Self.section("databases", of: json)
     do throws(ConfigurationError) {
       for (name, options) in remotes {
         let name = try Self.name(name, in: "remotes")
-        self.remotes[name] = try RemoteOptions(json: options, of: name, warnings: &warnings)
-        try Self.check(remote: name)
+        self.remotes[name] = try remote(name, options, strictness)
       }
     } catch {
       throw Failure(lines: [error.description, "config: failed to parse 'remotes'"])
@@ -56,7 +72,7 @@ package struct ServerConfiguration: Equatable, Sendable {
     do throws(ConfigurationError) {
       for (name, options) in databases {
         let name = try Self.name(name, in: "databases")
-        self.databases[name] = try DatabaseConfiguration(json: options, of: name, warnings: &warnings)
+        self.databases[name] = try DatabaseConfiguration(json: options, of: name, strictness: strictness, warnings: &warnings)
       }
     } catch {
       throw Failure(lines: [error.description, "config: failed to parse 'databases'"])
@@ -78,16 +94,19 @@ package struct ServerConfiguration: Equatable, Sendable {
     return name
   }
 
-  /// What can be told of a remote's name without the databases.
-  private static func check(remote name: String) throws(ConfigurationError) {
-    if ConnectionMethod.hasScheme(name, "db") {
-      _ = try DatabaseColumn.Path(name)
-      return
-    }
-    do {
-      _ = try ConnectionMethod.parse(name, origin: .configurationFile)
+  private mutating func remote(
+    _ text: String, _ json: JSONValue, _ strictness: Strictness
+  ) throws(ConfigurationError) -> Remote {
+    var problems: [String] = []
+    let options = try RemoteOptions(json: json, of: text, problems: &problems)
+    if strictness == .strict, let problem = problems.first { throw ConfigurationError(description: problem) }
+    warnings += problems
+    do throws(ConfigurationError) {
+      return Remote(name: try RemoteName(text, origin: .configurationFile), options: options)
     } catch {
-      throw ConfigurationError(description: "\(name): \(error)")
+      // The rule about `pfd:` speaks of all such names.
+      let isNamed = error.description.hasPrefix(text) || error.description.hasPrefix("\"")
+      throw isNamed ? error : ConfigurationError(description: "\(text): \(error)")
     }
   }
 }
@@ -97,7 +116,11 @@ extension DatabaseConfiguration {
   ///
   /// Shape: `{"service-model":MODEL, "backup":BOOLEAN, "source":{REMOTE: OPTIONS|null}, "exclude-tables":[TABLE, ...]}` with what its
   /// model needs, or null.
-  package init(json: JSONValue, of place: String, warnings: inout [String]) throws(ConfigurationError) {
+  ///
+  /// - Throws: what is missing or wrong, and for members that are unknown, unless reading is lenient.
+  package init(
+    json: JSONValue, of place: String, strictness: ServerConfiguration.Strictness, warnings: inout [String]
+  ) throws(ConfigurationError) {
     self.init()
     if json.isNull { return }
     var parser = ObjectParser(json, "database \(place)")
@@ -114,6 +137,7 @@ extension DatabaseConfiguration {
       }
     case let other?: parser.fail("'\(other)' is not a valid service model")
     }
+    if strictness == .lenient, json.kind == .object { warnings += Self.unknownMembers(json, place, &parser) }
     if let error = parser.finish() { throw ConfigurationError(description: "\(error)") }
     guard let read else { throw ConfigurationError(description: "\(place): the service model cannot be read") }
     serviceModel = read
@@ -149,12 +173,21 @@ extension DatabaseConfiguration {
       return nil
     }
     let method: ConnectionMethod
-    do {
-      method = try ConnectionMethod.parse(remote, origin: .configurationFile)
+    do throws(ConnectionMethod.Refusal) {
+      method = try ConnectionMethod.parse(source: remote, origin: .configurationFile)
     } catch {
-      throw ConfigurationError(description: "\(place): source \(remote): \(error)")
+      throw ConfigurationError(description: "\(place): source \(error)")
     }
-    if method.isPassive { parser.fail("'source' \(remote) waits for connections and leads nowhere") }
-    return Source(remote: remote, options: try RemoteOptions(json: options, of: "\(place): source \(remote)", warnings: &warnings))
+    // Nothing is opened by the options of a connection that this server makes: a wrong one is a warning.
+    return Source(method: method, options: try RemoteOptions(json: options, of: "\(place): source \(remote)", problems: &warnings))
+  }
+
+  private static let members: [StaticString] = ["service-model", "backup", "source", "exclude-tables"]
+
+  /// Warnings for members that no version known here has; the parser accepts them from now on.
+  private static func unknownMembers(_ json: JSONValue, _ place: String, _ parser: inout ObjectParser) -> [String] {
+    let unknown = json.members.filter { name, _ in !members.contains { name.isString($0) } }
+    parser.ignore(unknown.count)
+    return unknown.map { name, _ in "\(place): unknown member '\(name.words)' is ignored" }
   }
 }

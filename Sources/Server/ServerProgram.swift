@@ -26,6 +26,9 @@ private struct Arguments {
   var controlSocket: String?
   /// Absolute; nil: none.
   var configurationFile: String?
+  var configurationStrictness = ServerConfiguration.Strictness.strict
+  /// Only checks the configuration file.
+  var checksConfiguration = false
   /// Serve sockets that a service manager passed and that no remote names.
   var servesPassedSockets = true
   var storage = StorageOptions()
@@ -49,6 +52,7 @@ package enum ServerProgram {
     Limits.raiseDescriptorLimit()
     let daemonOptions = DaemonOptions()
     let arguments = parse(daemonOptions)
+    if arguments.checksConfiguration { checkConfiguration(arguments) }
     let inherited: InheritedRemotes
     do throws(ConfigurationError) {
       inherited = try InheritedRemotes.take(
@@ -67,6 +71,23 @@ package enum ServerProgram {
     daemonizer.start {
       serve(restored(arguments, saved), inherited, saved, watchdog, daemonizer)
     }
+  }
+
+  /// Says what the configuration file would have the server do, and ends.
+  private static func checkConfiguration(_ arguments: Arguments) -> Never {
+    guard let path = arguments.configurationFile else { Program.fail("--check-config needs --config-file") }
+    MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
+      loop.execute {
+        let server = Server(group: loop, threads: nil, rundir: Paths.runDirectory)
+        do throws(ServerConfiguration.Failure) {
+          Program.writeOutput(try server.checkConfiguration(at: path, strictness: arguments.configurationStrictness))
+        } catch {
+          Program.fail(error.reason)
+        }
+        Program.exit(EXIT_SUCCESS)
+      }
+    }
+    while true { pause() }
   }
 
   /// Serves, in the process that is to do so.
@@ -126,7 +147,7 @@ package enum ServerProgram {
     // Before anything connects, unless it needs databases that the configuration file names.
     let followsDatabase = TLSColumns.isFollowing(arguments.tls)
     if !followsDatabase { _ = try TLSColumns(arguments.tls, of: server) }
-    if let path = arguments.configurationFile { try server.configure(from: path) }
+    if let path = arguments.configurationFile { try server.configure(from: path, strictness: arguments.configurationStrictness) }
     if followsDatabase {
       server.tlsColumns = try TLSColumns(arguments.tls, of: server, afterCrash: arguments.isAfterCrash)
     }
@@ -188,6 +209,9 @@ package enum ServerProgram {
       CommandLineOption("max-sessions") { (text: String) throws(UsageError) in
         arguments.limits.sessionsMax = try Limits.number(text, of: "--max-sessions", from: 1)
       },
+      CommandLineOption("max-database-remotes") { (text: String) throws(UsageError) in
+        arguments.limits.databaseRemotesMax = try Limits.number(text, of: "--max-database-remotes", from: 1)
+      },
       CommandLineOption("max-message-size") { (text: String) throws(UsageError) in
         arguments.limits.messageBytesMax = try Limits.number(text, of: "--max-message-size", from: 1 << 16)
       },
@@ -203,6 +227,8 @@ package enum ServerProgram {
       CommandLineOption("active", flag: { arguments.startsActive = true }),
       CommandLineOption(
         "config-file", value: { arguments.configurationFile = Paths.absolute($0, in: Paths.databaseDirectory) }),
+      CommandLineOption("lenient-config", flag: { arguments.configurationStrictness = .lenient }),
+      CommandLineOption("check-config", flag: { arguments.checksConfiguration = true }),
       CommandLineOption("record", argument: .optional) { (_) throws(UsageError) in try refuseReplay("record") },
       CommandLineOption("replay", argument: .optional) { (_) throws(UsageError) in try refuseReplay("replay") },
       CommandLineOption("unix-user-identity", flag: { arguments.identifiesUnixUsers = true }),
@@ -277,6 +303,8 @@ package enum ServerProgram {
 
       Other options:
         --config-file=PATH      take remotes and databases from a JSON file
+        --check-config          say what the file would do, and exit
+        --lenient-config        ignore options in the file that are unknown
         --no-dbs                start without a database
         --no-socket-activation  close passed sockets that no REMOTE names
         --run COMMAND           run COMMAND as subprocess then exit
@@ -285,6 +313,8 @@ package enum ServerProgram {
         --disable-file-column-diff
                                 write whole values, not differences, to files
         --max-sessions=N        refuse connections beyond N sessions
+        --max-database-remotes=N
+                                remotes that one column configures (default: 1000)
         --max-message-size=BYTES
                                 refuse longer messages (default: 512 MiB)
         --max-pending-input=BYTES, --max-pending-output=BYTES

@@ -83,7 +83,7 @@ final class TLSColumns {
   }
 
   private func column(_ name: String) throws(ConfigurationError) -> DatabaseColumn {
-    let column = try DatabaseColumn(name, in: server)
+    let column = try DatabaseColumn(DatabaseColumn.Path(name), in: server)
     guard column.column.type.key.type == .string, !column.column.type.isMap else {
       throw ConfigurationError(
         description:

@@ -7,8 +7,8 @@ import Glibc
 /// A remote as it was named, parsed.
 ///
 /// Shape: `punix:FILE`, `ptcp:[PORT][:HOST]`, `pssl:[PORT][:HOST]`, `pfd:FD`, `pfd:NAME` listen; `unix:FILE`, `tcp:HOST[:PORT]`,
-/// `ssl:HOST[:PORT]` connect. Anything else is an active method whose attempts fail: a configuration with a mistyped
-/// remote keeps its other remotes, and the mistake stands in the log of each attempt.
+/// `ssl:HOST[:PORT]` connect. A server takes only names that can work (`parse`). A client takes any name (`parseForClient`) and learns of
+/// a mistake when it connects, as the reference's clients do.
 ///
 /// Source: ovsdb(7) "Connection Methods".
 package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
@@ -45,11 +45,12 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
     package let description: String
   }
 
-  /// Parses the name of a remote.
+  /// Parses the name of a remote of the server, or of a server that it follows.
   ///
-  /// - Throws: `Refusal` for `pfd:` from an origin other than the command line. Whoever may write into a database, a
-  ///   configuration file or the control socket could otherwise make the server accept on any of its descriptors, and
-  ///   a file that is read again knows nothing of what the process was started with.
+  /// - Throws: `Refusal` for a name that no connection can come of: an unknown method, an impossible host, port or number. Also for
+  ///   `pfd:` from an origin other than the command line. Whoever may write into a database, a configuration file or the control
+  ///   socket could otherwise make the server accept on any of its descriptors, and a file that is read again knows nothing of what
+  ///   the process was started with.
   package static func parse(_ name: String, origin: Origin) throws(Refusal) -> ConnectionMethod {
     if hasScheme(name, "pfd") {
       switch origin {
@@ -58,7 +59,23 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
         throw Refusal(description: "pfd: remotes can only be specified on the command line")
       }
     }
-    return ConnectionMethod(name: name, kind: parseKind(name))
+    let method = parseForClient(name)
+    if let flaw = method.flaw { throw Refusal(description: "\(name): \(flaw)") }
+    return method
+  }
+
+  /// Parses the name of a server that a server follows, as a backup or relay.
+  ///
+  /// - Throws: `Refusal` as `parse` does, and for a name that waits for connections.
+  package static func parse(source name: String, origin: Origin) throws(Refusal) -> ConnectionMethod {
+    let method = try parse(name, origin: origin)
+    if method.isPassive { throw Refusal(description: "\(name): a source must be a server to connect to, by unix:, tcp: or ssl:") }
+    return method
+  }
+
+  /// Parses the name of a server that a program was told to connect to. A name that makes no sense fails when it is dialled.
+  package static func parseForClient(_ name: String) -> ConnectionMethod {
+    ConnectionMethod(name: name, kind: parseKind(name))
   }
 
   /// Whether the method waits for others to connect.

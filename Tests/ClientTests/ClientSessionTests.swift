@@ -143,7 +143,7 @@ final class ToyServer: RPCConnectionOwner {
     let listener = try serve()
     defer { listener.close() }
     let port = try #require(listener.boundPort)
-    let remotes = try Remotes("unix:/nonexistent/a,b,cid:12,tcp:127.0.0.1:\(port)")
+    let remotes = Remotes("unix:/nonexistent/a,b,cid:12,tcp:127.0.0.1:\(port)")
     #expect(remotes.methods.map(\.name) == ["unix:/nonexistent/a,b", "tcp:127.0.0.1:\(port)"])
     #expect(remotes.clusterID == "12")
     let session = await ClientSession.first(of: remotes.methods, on: loop, rundir: "/") { _ in true }

@@ -27,7 +27,7 @@ struct ConfigurationFileTests {
     return try server.control("ovsdb-server/reload")
   }
 
-  private static let failure = "Configuration failed.  See the log file for details."
+  private static let failure = "Configuration failed.  "
   private static let insert: WireJSON = ["A", ["op": "insert", "table": "T", "row": ["n": 1]]]
 
   @Test func remotesAndDatabasesComeFromTheFile() throws {
@@ -72,10 +72,12 @@ struct ConfigurationFileTests {
     (#"{"remotes": {"punix:db.sock": null}, "databases": {"A": null, "nosuch": null}}"#, "failed to open database 'nosuch': "),
     (#"{"remotes": {"punix:db.sock": null}, "databases": {"A": null, "B": {"service-model": "clustered"}}}"#,
       "failed to open database 'B': ovsdb error: B: database is standalone and not clustered"),
+    (#"{"remotes": {"punix:db.sock": null}, "databases": {"A": {"service-model": "clustered"}}}"#,
+      "failed to open database 'A': ovsdb error: A: database is standalone and not clustered"),
     (#"{"remotes": {"db:A,T,n": null, "db:A,T,nosuch": null}, "databases": {"A": null}}"#,
       #"failed to configure remotes: "db:A,T,nosuch": table "T" has no column "nosuch""#),
     (#"{"remotes": {"db:R,Config,strings": null}, "databases": {"A": null}}"#, "no database named R"),
-    (#"{"remotes": {"punix:db.sock": {"read-only": "yes"}}, "databases": {"A": null}}"#, "punix:db.sock: 'read-only' is neither"),
+    (#"{"remotes": {"punix:db.sock": {"read-only": "yes"}}, "databases": {"A": null}}"#, "punix:db.sock: 'read-only' must be true or false"),
     (#"{"remotes": {"punix:db.sock": null}, "#, "config: failed to read"),
   ])
   func aReloadThatFailsChangesNothing(configuration: String, reason: String) throws {
@@ -84,7 +86,7 @@ struct ConfigurationFileTests {
     let before = try (server.lines("ovsdb-server/list-dbs"), server.lines("ovsdb-server/list-remotes"), session.call("list_dbs", []))
     let reply = try Self.reload(server, configuration)
     #expect(reply.status == 2)
-    #expect(reply.standardError.contains(Self.failure))
+    #expect(reply.standardError.contains(Self.failure) && reply.standardError.contains(reason), "\(reply)")
     #expect(server.log.contains(reason), "\(server.log)")
     #expect(server.log.contains("failed to load configuration from \(server.directory.path("config.json"))"))
     #expect(try server.lines("ovsdb-server/list-dbs") == before.0)
@@ -108,11 +110,49 @@ struct ConfigurationFileTests {
     #expect(try server.lines("ovsdb-server/list-dbs") == ["A", "_Server"])
   }
 
-  @Test func badOptionsAreWarningsAndTheRemoteServes() throws {
-    let server = try Self.start(#"{"remotes": {"punix:db.sock": {"foo": 1}}, "databases": {"A": null}}"#)
-    let warning =
-      #"syntax "{"foo":1}": syntax error: Parsing JSON-RPC options failed: Member 'foo' is present but not allowed here."#
-    #expect(server.log.contains(warning), "\(server.log)")
+  @Test func aMistypedOptionIsRefusedUnlessTheFileIsReadLeniently() throws {
+    let configuration = #"{"remotes": {"punix:db.sock": {"read-olny": true}}, "databases": {"A": null}}"#
+    let directory = try RunDirectory()
+    try RemoteServer.makeDatabase("A", Self.schema(named: "A"), in: directory)
+    try write(configuration, to: directory.path("config.json"))
+    let refused = try failToStart(["--config-file=config.json"], in: directory)
+    #expect(refused.status == 1 && refused.standardError.contains("unknown option 'read-olny'"), "\(refused)")
+    let server = try RemoteServer(["--config-file=config.json", "--lenient-config"], directory: directory)
+    #expect(server.log.contains("|WARN|punix:db.sock: unknown option 'read-olny'"), "\(server.log)")
+    _ = try server.session().call("list_dbs", [])
+  }
+
+  @Test func aCheckSaysWhatAReloadWouldDoAndDoesNothing() throws {
+    let server = try Self.start(#"{"remotes": {"punix:db.sock": null, "punix:b.sock": null}, "databases": {"A": null}}"#)
+    let session = try server.session()
+    func check(_ configuration: String) throws -> CommandResult {
+      try write(configuration, to: server.directory.path("config.json"))
+      return try server.control("ovsdb-server/reload", "--check")
+    }
+    let plan = try check(
+      #"{"remotes": {"punix:db.sock": {"read-only": true}, "punix:new.sock": null}, "databases": {"A": null, "B": null}}"#)
+    #expect(plan.status == 0)
+    #expect(plan.standardOutput == "- remote punix:b.sock\n~ remote punix:db.sock\n+ remote punix:new.sock\n+ database B\n")
+    let refused = try check(#"{"remotes": {"punxi:new.sock": null}, "databases": {"A": null}}"#)
+    #expect(refused.status == 2 && refused.standardError.contains("unknown connection method \"punxi\""), "\(refused)")
+    #expect(try check(#"{"remotes": {}, "databases": {"nosuch": null}}"#).status == 2)
+    #expect(try server.lines("ovsdb-server/list-remotes") == ["punix:b.sock", "punix:db.sock"])
+    #expect(try session.call("list_dbs", []) == ["A", "_Server"])
+    #expect(try server.control("ovsdb-server/reload", "--chekc").status == 2)
+  }
+
+  @Test func theCommandLineChecksAFileBesideTheServerThatUsesIt() throws {
+    let server = try Self.start(#"{"remotes": {"punix:db.sock": null}, "databases": {"A": null}}"#)
+    func check(_ options: String...) throws -> CommandResult {
+      try run(Side.ours.server, ["--check-config", "--config-file=config.json"] + options, in: server.directory)
+    }
+    let plan = try check()
+    #expect(plan.status == 0)
+    #expect(plan.standardOutput == "+ remote punix:db.sock\n+ database A\n")
+    try write(#"{"remotes": {"punix:db.sock": {"foo": 1}}, "databases": {"A": null}}"#, to: server.directory.path("config.json"))
+    let refused = try check()
+    #expect(refused.status == 1 && refused.standardError.contains("unknown option 'foo'"), "\(refused)")
+    #expect(try check("--lenient-config").status == 0)
     _ = try server.session().call("list_dbs", [])
   }
 

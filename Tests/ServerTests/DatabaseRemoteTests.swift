@@ -138,7 +138,7 @@ struct DatabaseRemoteTests {
         status = try Self.status(session)
         return status["unix:partner.sock"]?["locks_lost"] != nil && status["punix:two.sock"]?["n_connections"] == "2"
           && status["unix:partner.sock"]?["sec_since_connect"] != nil && status["ptcp:0:127.0.0.1"]?["bound_port"] != nil
-          && status["zork"]?["state"] == "BACKOFF"
+          && status["zork"]?["state"] != nil
       }
       withExtendedLifetime((locker, two)) {}
       statuses.append(
@@ -156,6 +156,8 @@ struct DatabaseRemoteTests {
     for target in ["unix:nosuch.sock", "zork", "ptcp:bad"] {
       #expect(ours[target]?.removeValue(forKey: "last_error") != nil, "\(target)")
     }
+    // A name that can never work is not tried again and again.
+    for target in ["zork", "ptcp:bad"] { #expect(ours[target]?.updateValue("BACKOFF", forKey: "state") == "VOID") }
     for (target, row) in statuses[1] {
       #expect(ours[target].map { Self.withoutSeconds($0) } == Self.withoutSeconds(row), "\(target)")
     }
@@ -165,6 +167,44 @@ struct DatabaseRemoteTests {
   /// A connection may have stood for less or more than a second.
   private static func withoutSeconds(_ row: [String: String]) -> [String: String] {
     Dictionary(uniqueKeysWithValues: row.map { $0.hasPrefix("sec_") ? ($0, "") : ($0, $1) })
+  }
+
+  @Test func aRowWhoseTargetIsRefusedSaysWhy() throws {
+    let server = try Self.start()
+    let session = try server.session()
+    let reasons = [
+      "pfd:3": "pfd: remotes can only be specified on the command line", "punx:a": "unknown connection method",
+      "ptcp:99999": "bad port number", "tcp:a b:1": "bad host name",
+    ]
+    try Self.configure(session, managers: reasons.keys.map { Self.manager($0) } + [Self.manager("punix:good.sock")])
+    try waitUntil("the reasons", seconds: 60) {
+      let status = try Self.status(session)
+      return reasons.allSatisfy { target, reason in
+        status[target]?["last_error"]?.contains(reason) == true && status[target]?["state"] == "VOID"
+          && status[target]?["is_connected"] == "false"
+      }
+    }
+    #expect(try Self.status(session)["punix:good.sock"]?["last_error"] == nil)
+    let client = try server.waitForSession("good.sock")
+    _ = try client.call("list_dbs", [])
+    let states = try server.lines("ovsdb-server/show-remotes")
+    func state(_ name: String) -> String? {
+      states.first { $0.hasPrefix("\(name) ") }?.split(separator: " ", omittingEmptySubsequences: true).dropFirst().joined(separator: " ")
+    }
+    #expect(state("punix:good.sock") == "listening 1 -", "\(states)")
+    #expect(state("pfd:3") == "refused 0 pfd: remotes can only be specified on the command line", "\(states)")
+  }
+
+  @Test func aColumnOfManyStringsFillsNeitherTheLogNorTheDescriptors() throws {
+    let server = try Self.start(.ours, ["--max-database-remotes=50"])
+    let session = try server.session()
+    let before = server.log.count
+    try Self.configure(session, strings: (0..<20_000).map { "tcp:127.0.0.1:\($0 % 65536):\($0)" } + (0..<200).map { "punix:many\($0).sock" })
+    try server.waitForLog("remotes, as many as it may: the others are ignored")
+    #expect(server.log.count - before < 64 << 10)
+    let sockets = try FileManager.default.contentsOfDirectory(atPath: server.directory.path).filter { $0.hasPrefix("many") }
+    #expect(sockets.count <= 50)
+    #expect(try session.call("list_dbs", []) == ["R", "_Server"])
   }
 
   @Test func aRemovedDatabaseTakesItsRemotesAlongAndBringsThemBack() throws {

@@ -36,7 +36,7 @@ struct InheritedSocketTests {
     let directory = try RunDirectory()
     let sockets = [try TestSocket.file("/dev/null"), try TestSocket.datagram(), try TestSocket.tcp(isListening: false)]
     let server = try RemoteServer(
-      ["--no-dbs", "--remote=punix:db.sock", "--remote=pfd:77", "--remote=pfd:x", "--remote=pfd:99999999999"]
+      ["--no-dbs", "--remote=punix:db.sock", "--remote=pfd:77", "--remote=pfd:x"]
         + (20...22).map { "--remote=pfd:\($0)" },
       descriptors: [20: sockets[0].descriptor, 21: sockets[1].descriptor, 22: sockets[2].descriptor], directory: directory)
     #expect(try server.session().call("list_dbs", []) == ["_Server"])
@@ -44,7 +44,7 @@ struct InheritedSocketTests {
       "|stream_fd|ERR|pfd:77: not a socket (Bad file descriptor)", "|ERR|pfd:77: listen failed: Bad file descriptor",
       "|stream_fd|ERR|pfd:20: not a socket (Socket operation on non-socket)", "|stream_fd|ERR|pfd:21: not a stream socket (type 2)",
       "|ERR|pfd:21: listen failed: Invalid argument", "|stream_fd|ERR|pfd:22: not a listening socket",
-      "|stream_fd|ERR|pfd:x: bad file descriptor", "|stream_fd|ERR|pfd:99999999999: bad file descriptor",
+      "|stream_fd|ERR|pfd:x: bad file descriptor",
     ] { try server.waitForLog(line) }
     // A socket that its owner makes listen later is served then.
     #expect(listen(sockets[2].descriptor, 5) == 0)

@@ -3,13 +3,18 @@
 // The configuration file as a value: every member, and every mistake with its message.
 
 import JSON
+import Streams
 import Testing
 
 @testable import Server
 
 @Suite struct ServerConfigurationTests {
-  private func read(_ text: String) throws -> ServerConfiguration {
-    try JSONText.parse(text).withRoot { try ServerConfiguration(json: $0) }
+  private func read(_ text: String, _ strictness: ServerConfiguration.Strictness = .strict) throws -> ServerConfiguration {
+    try JSONText.parse(text).withRoot { try ServerConfiguration(json: $0, strictness: strictness) }
+  }
+
+  private func source(_ name: String, _ options: RemoteOptions = RemoteOptions()) throws -> DatabaseConfiguration.Source {
+    .init(method: try ConnectionMethod.parse(source: name, origin: .configurationFile), options: options)
   }
 
   private func database(_ options: String) throws -> DatabaseConfiguration.ServiceModel? {
@@ -23,13 +28,13 @@ import Testing
        "databases": null}
       """)
     var options = RemoteOptions()
-    #expect(configuration.remotes["punix:a"] == options)
+    #expect(configuration.remotes["punix:a"]?.options == options)
     options.probeMilliseconds = 0
     options.maxBackoffMilliseconds = 2500
     options.dscp = 63
     options.isReadOnly = true
     options.role = "r"
-    #expect(configuration.remotes["ptcp:0"] == options)
+    #expect(configuration.remotes["ptcp:0"]?.options == options)
     #expect(configuration.databases.isEmpty && configuration.warnings.isEmpty)
   }
 
@@ -37,11 +42,46 @@ import Testing
     #"{"foo": 1}"#, #"{"dscp": 64}"#, #"{"dscp": -1}"#, #"{"dscp": "8"}"#, #"{"inactivity-probe": -5}"#, #"{"inactivity-probe": 1.5}"#,
     #"{"max-backoff": -1}"#, #"{"max-backoff": null}"#,
   ])
-  func badOptionsAreTold(options: String) throws {
-    let configuration = try read(#"{"remotes": {"punix:a": \#(options)}, "databases": {}}"#)
-    #expect(configuration.remotes["punix:a"] == RemoteOptions())
-    #expect(configuration.warnings.count == 1)
-    #expect(configuration.warnings.first?.hasPrefix("punix:a: syntax ") == true)
+  func wrongOptionsAreErrorsUnlessReadingIsLenient(options: String) throws {
+    let text = #"{"remotes": {"punix:a": \#(options)}, "databases": {}}"#
+    let failure = #expect(throws: ServerConfiguration.Failure.self) { try read(text) }
+    #expect(failure?.reason.hasPrefix("punix:a: ") == true)
+    let configuration = try read(text, .lenient)
+    #expect(configuration.remotes["punix:a"]?.options == RemoteOptions())
+    #expect(configuration.warnings == [failure?.reason])
+  }
+
+  @Test(arguments: [ServerConfiguration.Strictness.strict, .lenient], [#"{"read-only": "yes"}"#, #"{"role": 3}"#, #"{"read-only": null}"#])
+  func whatRestrictsIsNeverServedWithout(strictness: ServerConfiguration.Strictness, options: String) {
+    #expect(throws: ServerConfiguration.Failure.self) {
+      try read(#"{"remotes": {"punix:a": \#(options)}, "databases": {}}"#, strictness)
+    }
+  }
+
+  @Test func aMistypedRestrictionIsNamedWithTheOptionsThatExist() throws {
+    let failure = #expect(throws: ServerConfiguration.Failure.self) {
+      try read(#"{"remotes": {"punix:a": {"read-olny": true}}, "databases": {}}"#)
+    }
+    #expect(
+      failure?.reason == "punix:a: unknown option 'read-olny'; the options are inactivity-probe, max-backoff, dscp, read-only, role")
+  }
+
+  @Test func wrongOptionsOfASourceAreWarningsSinceNothingIsOpenedByThem() throws {
+    let configuration = try read(
+      #"{"remotes": {}, "databases": {"D": {"service-model": "relay", "source": {"tcp:a": {"foo": 1, "inactivity-probe": "10s"}}}}}"#)
+    #expect(
+      configuration.warnings == [
+        "D: source tcp:a: unknown option 'foo'; the options are inactivity-probe, max-backoff, dscp, read-only, role",
+        "D: source tcp:a: 'inactivity-probe' must be a whole number of milliseconds, at least 0, not \"10s\"",
+      ])
+  }
+
+  @Test func unknownMembersOfADatabaseAreIgnoredByLenientReadingAlone() throws {
+    let text = #"{"remotes": {}, "databases": {"D": {"service-model": "standalone", "x": 1, "y": {}}}}"#
+    #expect(throws: ServerConfiguration.Failure.self) { try read(text) }
+    let configuration = try read(text, .lenient)
+    #expect(configuration.databases["D"]?.serviceModel == .standalone)
+    #expect(configuration.warnings == ["D: unknown member 'x' is ignored", "D: unknown member 'y' is ignored"])
   }
 
   @Test func serviceModelsCarryWhatTheyNeed() throws {
@@ -53,11 +93,11 @@ import Testing
     options.probeMilliseconds = 7000
     #expect(
       try database(#"{"service-model": "relay", "source": {"tcp:127.0.0.1:6640": {"inactivity-probe": 7000}}}"#)
-        == .relay(source: .init(remote: "tcp:127.0.0.1:6640", options: options)))
+        == .relay(source: source("tcp:127.0.0.1:6640", options)))
     #expect(
       try database(
         #"{"service-model": "active-backup", "backup": true, "source": {"unix:a": null}, "exclude-tables": ["A", "B", "A"]}"#)
-        == .activeBackup(isBackup: true, source: .init(remote: "unix:a"), excludedTables: ["A", "B"]))
+        == .activeBackup(isBackup: true, source: source("unix:a"), excludedTables: ["A", "B"]))
     #expect(
       try database(#"{"service-model": "active-backup", "backup": false}"#)
         == .activeBackup(isBackup: false, source: nil, excludedTables: []))
@@ -72,7 +112,7 @@ import Testing
     (#"{"service-model": "relay"}"#, "Required 'source' member is missing."),
     (#"{"service-model": "relay", "source": {}}"#, "'source' should be an object with exactly one element"),
     (#"{"service-model": "relay", "source": {"tcp:a": null, "tcp:b": null}}"#, "'source' should be an object with exactly one element"),
-    (#"{"service-model": "relay", "source": {"ptcp:1": null}}"#, "'source' ptcp:1 waits for connections and leads nowhere"),
+    (#"{"service-model": "relay", "source": {"ptcp:1": null}}"#, "source ptcp:1: a source must be a server to connect to"),
     (#"{"service-model": "relay", "source": {"pfd:3": null}}"#, "pfd: remotes can only be specified on the command line"),
     (#"{"service-model": "relay", "source": {"tcp:a": 3}}"#, "source tcp:a: JSON-RPC options are not a JSON object or null"),
     (#"{"service-model": "active-backup"}"#, "Required 'backup' member is missing."),

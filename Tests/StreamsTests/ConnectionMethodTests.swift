@@ -6,16 +6,25 @@ import Testing
 @testable import Streams
 
 @Suite struct ConnectionMethodTests {
-  private func kind(_ name: String) throws -> ConnectionMethod.Kind {
-    try ConnectionMethod.parse(name, origin: .commandLine).kind
+  /// As a client reads it.
+  private func kind(_ name: String) -> ConnectionMethod.Kind { ConnectionMethod.parseForClient(name).kind }
+
+  /// Why a server refuses a name.
+  private func refusal(_ name: String, origin: ConnectionMethod.Origin = .commandLine) -> String? {
+    do {
+      _ = try ConnectionMethod.parse(name, origin: origin)
+      return nil
+    } catch {
+      return error.description
+    }
   }
 
   private func passive(_ text: String) throws -> InternetAddress { try InternetAddress(passive: text[...]) }
   private func active(_ text: String) throws -> InternetAddress { try InternetAddress(active: text[...]) }
 
-  @Test func unixPathsAreKeptAsWritten() throws {
-    #expect(try kind("punix:db.sock") == .punix(path: "db.sock"))
-    #expect(try kind("unix:/run/a:b") == .unix(path: "/run/a:b"))
+  @Test func unixPathsAreKeptAsWritten() {
+    #expect(kind("punix:db.sock") == .punix(path: "db.sock"))
+    #expect(kind("unix:/run/a:b") == .unix(path: "/run/a:b"))
   }
 
   @Test(arguments: [
@@ -44,28 +53,55 @@ import Testing
     ("ptcp:-1:127.0.0.1", "-1:127.0.0.1: bad port number \"-1\""), ("ptcp:0:::1", "0:::1: port must be specified"),
     ("tcp:[::1", "[::1: port must be specified"), ("tcp:1.2.3.4:x", "1.2.3.4:x: bad port number \"x\""),
   ])
-  func malformedAddressesKeepTheirMessageForTheAttempt(name: String, message: String) throws {
-    guard case .malformed(_, .socketUtil, let text, let code) = try kind(name) else {
+  func malformedAddressesKeepTheirMessage(name: String, message: String) {
+    guard case .malformed(_, .socketUtil, let text, let code) = kind(name) else {
       Issue.record("\(name) is not malformed")
       return
     }
     #expect(text == message)
     #expect(code == EAFNOSUPPORT)
+    #expect(refusal(name) == "\(name): \(message)")
   }
 
   @Test(arguments: ["foo", "foo:bar", "", ":x", "PTCP:1"])
-  func anUnknownSchemeIsActive(name: String) throws {
-    #expect(try kind(name) == .unknown)
-    #expect(try !ConnectionMethod.parse(name, origin: .database).isPassive)
+  func anUnknownMethodIsActiveForAClientAndRefusedByAServer(name: String) {
+    #expect(kind(name) == .unknown)
+    #expect(!ConnectionMethod.parseForClient(name).isPassive)
+    for origin in [ConnectionMethod.Origin.commandLine, .controlSocket, .configurationFile, .database] {
+      #expect(refusal(name, origin: origin)?.contains("the methods are punix, ptcp, pssl, pfd, unix, tcp and ssl") == true)
+    }
+  }
+
+  @Test(arguments: [
+    ("ptcp:1:300.1.1.1", "bad IP address \"300.1.1.1\""), ("ptcp:1:[fe80::x]", "bad IP address \"fe80::x\""),
+    ("tcp:[::1%]:1", "bad IP address \"::1%\""), ("ssl:a b:1", "bad host name \"a b\""), ("tcp:/run/s:1", "bad host name \"/run/s\""),
+    ("tcp:", "the host is missing"), ("tcp::6640", "the host is missing"), ("punix:", "the name of the socket file is missing"),
+    ("unix:a\0b", "a file name cannot contain a null byte"),
+    ("tcp:\(String(repeating: "a", count: 254)):1", "the host's name is longer than 253 bytes"),
+  ])
+  func hostsAndFilesThatCannotBeAreRefused(name: String, flaw: String) {
+    #expect(refusal(name) == "\(name): \(flaw)")
+  }
+
+  @Test(arguments: [
+    "ptcp:", "ptcp:0", "ptcp:1:localhost", "pssl:1:[fe80::1%eth0]", "ptcp:1:[::]", "tcp:127.1:1", "tcp:my-host_1.example.", "ssl:bücher.example:1",
+    "punix:a b", "unix:/x:y", "pfd:0", "pfd:name",
+  ])
+  func whatMayWorkIsTaken(name: String) { #expect(refusal(name) == nil) }
+
+  @Test(arguments: ["ptcp:1", "punix:a", "pssl:", "pfd:3"])
+  func aSourceMustBeConnectedTo(name: String) {
+    #expect(throws: ConnectionMethod.Refusal.self) { try ConnectionMethod.parse(source: name, origin: .commandLine) }
   }
 
   @Test(arguments: ["pfd:", "pfd:2147483648", "pfd:99999999999999999999"])
-  func badDescriptorsAreMalformed(name: String) throws {
-    guard case .malformed(true, .streamFD, let text, _) = try kind(name) else {
+  func badDescriptorsAreMalformed(name: String) {
+    guard case .malformed(true, .streamFD, let text, _) = kind(name) else {
       Issue.record("\(name) is not malformed")
       return
     }
     #expect(text == "\(name): bad file descriptor")
+    #expect(refusal(name) == "\(name): bad file descriptor")
   }
 
   @Test(arguments: [ConnectionMethod.Origin.controlSocket, .database, .configurationFile], ["pfd:5", "pfd:x", "pfd:"])
@@ -77,7 +113,7 @@ import Testing
 
   @Test(arguments: ["x", "-1", "+1", " 1", "ovsdb.socket", "0x3", "٣"])
   func whatIsNoNumberIsAName(name: String) throws {
-    #expect(try kind("pfd:\(name)") == .pfdNamed(name))
+    #expect(kind("pfd:\(name)") == .pfdNamed(name))
     #expect(try ConnectionMethod.parse("pfd:\(name)", origin: .commandLine).isPassive)
   }
 
