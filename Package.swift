@@ -29,12 +29,15 @@ let libraries: [Target] = [
   .target(name: "CSHA1"),
   .target(name: "CBenchmarkingShims"),
   .target(name: "Benchmarking", dependencies: ["CBenchmarkingShims", "Daemon", crypto], swiftSettings: settings),
-  .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: settings),
+  .target(name: "Files", swiftSettings: settings),
+  .target(name: "JSON", dependencies: ["CJansson", "Files"], swiftSettings: settings),
   .target(name: "OVSDB", dependencies: ["JSON"], swiftSettings: settings),
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
   .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CPosixShims", "CSHA1"], swiftSettings: settings),
   .target(name: "Monitoring", dependencies: ["JSON", "OVSDB", "Engine", hashTrees, deques], swiftSettings: settings),
-  .target(name: "Streams", dependencies: ["CPosixShims", nioCore, nioPosix, nioSSL, nioTLS, crypto, logging], swiftSettings: settings),
+  .target(
+    name: "Streams", dependencies: ["CPosixShims", "Files", nioCore, nioPosix, nioSSL, nioTLS, crypto, logging],
+    swiftSettings: settings),
   .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
   .target(name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioPosix], swiftSettings: settings),
   .target(
@@ -84,6 +87,7 @@ let tests: [Target] = [
   .testTarget(
     name: "ClientTests", dependencies: ["Client", "JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(name: "ClientToolTests", dependencies: ["ClientTool", "JSON", "OVSDB"], swiftSettings: settings),
+  .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: settings),
   .testTarget(name: "JSONTests", dependencies: ["JSON", "TestSupport"], swiftSettings: settings),
   .testTarget(name: "OVSDBTests", dependencies: ["JSON", "OVSDB", "TestSupport"], swiftSettings: settings),
   .testTarget(name: "EngineTests", dependencies: ["JSON", "OVSDB", "Engine", "TestSupport"], swiftSettings: settings),

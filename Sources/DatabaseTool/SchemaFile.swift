@@ -2,9 +2,7 @@
 //
 // Schemas and transactions that people wrote, and what is said when they cannot be read.
 
-import Glibc
 import JSON
-import Journal
 import OVSDB
 
 enum SchemaFile {
@@ -14,10 +12,10 @@ enum SchemaFile {
   ///   `failed to parse "F" as ovsdb schema: ` before its details.
   static func read(_ path: String) throws(ToolError) -> DatabaseSchema {
     let document: JSONDocument
-    do throws(JSONFileError) {
-      document = try JSONText.read(file: path)
+    do throws(ToolError) {
+      document = try parse(path)
     } catch {
-      throw ToolError("failed to read schema: \"\(path)\" could not be read as JSON (\(describe(error, path)))")
+      throw ToolError("failed to read schema: \"\(path)\" could not be read as JSON (\(error.text))")
     }
     defer { withExtendedLifetime(document) {} }
     do throws(OVSDBError) {
@@ -31,24 +29,17 @@ enum SchemaFile {
     }
   }
 
-  private static func describe(_ error: JSONFileError, _ path: String) -> String {
-    guard case .syntax(let syntax) = error, let bytes = contents(of: path) else { return error.description }
-    return TypedJSON.wording(of: syntax, in: bytes)
-  }
-
-  /// The bytes of a file that could be read a moment ago; nil when it cannot be read any more.
-  private static func contents(of path: String) -> [UInt8]? {
-    let system = FileSystem.system
-    guard let descriptor = try? system.open(path, O_RDONLY, 0) else { return nil }
-    defer { system.close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      guard let count = try? chunk.withUnsafeMutableBytes({ try system.read(descriptor, $0, bytes.count) }) else {
-        return nil
-      }
-      if count == 0 { return bytes }
-      bytes += chunk[..<count]
+  private static func parse(_ path: String) throws(ToolError) -> JSONDocument {
+    let bytes: [UInt8]
+    do throws(JSONFileError) {
+      bytes = try JSONText.contents(of: path)
+    } catch {
+      throw ToolError(error.description)
+    }
+    do throws(JSONSyntaxError) {
+      return try JSONText.parse(bytes)
+    } catch {
+      throw ToolError(TypedJSON.wording(of: error, in: bytes))
     }
   }
 }

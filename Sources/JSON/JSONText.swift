@@ -6,18 +6,18 @@
 // This is the only Swift file that calls libjansson.
 
 internal import CJansson
+package import Files
 import Glibc
 
 /// Why a file could not be read as JSON.
 package enum JSONFileError: Error, Hashable, Sendable, CustomStringConvertible {
-  case opening(path: String, errno: Int32)
-  case reading(path: String, errno: Int32)
+  case input(path: String, InputFileError)
   case syntax(JSONSyntaxError)
 
   package var description: String {
     switch self {
-    case .opening(let path, let errno): "error opening \"\(path)\": \(String(cString: strerror(errno)))"
-    case .reading(_, let errno): "error reading JSON stream: \(String(cString: strerror(errno)))"
+    case .input(let path, .opening(let code)): "error opening \"\(path)\": \(InputFileError.opening(code))"
+    case .input(_, let error): "error reading JSON stream: \(error)"
     case .syntax(let error): error.description
     }
   }
@@ -45,7 +45,7 @@ package enum JSONText {
     return JSONDocument(builder)
   }
 
-  /// Parses a file.
+  /// Parses a file, which may be a pipe; waits for what is written there.
   package static func read(file path: String) throws(JSONFileError) -> JSONDocument {
     let bytes = try contents(of: path)
     do {
@@ -55,20 +55,19 @@ package enum JSONText {
     }
   }
 
-  private static func contents(of path: String) throws(JSONFileError) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .opening(path: path, errno: errno) }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65_536)
-    while true {
-      let count = chunk.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
-      if count == 0 { return bytes }
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw .reading(path: path, errno: errno)
+  /// No schema and no configuration comes near this.
+  private static let fileBytesMax = 64 << 20
+
+  /// The bytes of a file that is to be parsed. Of one whose first byte cannot begin any word, which may have no end, the first bytes:
+  /// enough for the message.
+  package static func contents(of path: String) throws(JSONFileError) -> [UInt8] {
+    do throws(InputFileError) {
+      return try InputFile.read(path, bytesMax: fileBytesMax, patience: .ample) { start in
+        guard let first = start.first else { return true }
+        return " \t\r\n".utf8.contains(first) || (0x21...0x7e).contains(first)
       }
-      bytes += chunk[..<count]
+    } catch {
+      throw .input(path: path, error)
     }
   }
 

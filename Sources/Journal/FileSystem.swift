@@ -47,7 +47,7 @@ package struct FileStatus: Hashable, Sendable {
 
 /// The system calls of the journal. Interrupted calls are repeated inside; short reads and writes are the caller's.
 package struct FileSystem: Sendable {
-  /// Opens a file with close-on-exec. Returns a descriptor.
+  /// Opens a file with close-on-exec, and without waiting for the other end of a FIFO. Returns a descriptor.
   package var open: @Sendable (_ path: String, _ flags: Int32, _ mode: UInt32) throws(SystemError) -> Int32
   package var close: @Sendable (_ descriptor: Int32) -> Void
   /// Reads at an offset; 0 means the end of the file.
@@ -76,7 +76,7 @@ extension FileSystem {
   /// The kernel's own.
   package static let system = FileSystem(
     open: { path, flags, mode throws(SystemError) in
-      try retrying { Glibc.open(path, flags | O_CLOEXEC, mode_t(mode)) }
+      try retrying { Glibc.open(path, flags | O_CLOEXEC | O_NONBLOCK, mode_t(mode)) }
     },
     close: { descriptor in _ = Glibc.close(descriptor) },
     read: { descriptor, buffer, offset throws(SystemError) in

@@ -35,7 +35,7 @@ final class TLSColumns {
     if !afterCrash {
       for value in Self.values(options) where value.hasPrefix("db:") { _ = try column(value) }
     }
-    apply()
+    apply(mayWait: true)
   }
 
   private static func values(_ options: TLSOptions.Values) -> [String] {
@@ -58,7 +58,8 @@ final class TLSColumns {
     }
   }
 
-  private func apply() {
+  /// - Parameter mayWait: nobody is served yet.
+  private func apply(mayWait: Bool = false) {
     var complaints: Set<String> = []
     func resolve(_ value: String?) -> String? {
       guard let value, value.hasPrefix("db:") else { return value }
@@ -79,7 +80,7 @@ final class TLSColumns {
       log.error("failed to configure SSL/TLS: \(complaint)")
     }
     lastComplaints = complaints
-    context.configure(settings)
+    context.configure(settings, mayWait: mayWait)
   }
 
   private func column(_ name: String) throws(ConfigurationError) -> DatabaseColumn {

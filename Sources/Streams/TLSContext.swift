@@ -3,6 +3,7 @@
 // TLS made ready: settings (TLSSettings.swift) become what a handshake needs (TLSHandshake.swift), read anew from their files when
 // these change.
 
+internal import Files
 import Glibc
 internal import Logging
 package import NIOCore
@@ -52,7 +53,10 @@ package final class TLSContext: Sendable {
   package var settings: TLSSettings { state.withLock { $0.settings } }
 
   /// Sets what connections from now on use, and tells the log what is wrong with it.
-  package func configure(_ settings: TLSSettings) {
+  ///
+  /// - Parameter mayWait: whether to wait for pipes among the files, for at most a minute: as a program starts, and not on an event loop
+  ///   that serves.
+  package func configure(_ settings: TLSSettings, mayWait: Bool = false) {
     let isNews = state.withLock { state in
       guard state.settings != settings else { return false }
       state.settings = settings
@@ -62,17 +66,17 @@ package final class TLSContext: Sendable {
     // Nothing at all is no mistake as long as nobody connects.
     guard isNews, !settings.files.isEmpty, settings.privateKey != nil else { return }
     do throws(StreamError) {
-      _ = try prepared()
+      _ = try prepared(mayWait ? .ample : .none)
     } catch {
       Log.streamSSL.debug("TLS is not ready: \(error)")
     }
   }
 
   /// - Throws: ENOPROTOOPT, after the log was told what is missing.
-  func prepared() throws(StreamError) -> Prepared {
+  func prepared(_ patience: InputFile.Patience = .none) throws(StreamError) -> Prepared {
     let result: Result<Prepared, StreamError> = state.withLock { state in
       do throws(StreamError) {
-        return .success(try Self.prepared(&state, handshakeTimeout))
+        return .success(try Self.prepared(&state, handshakeTimeout, patience))
       } catch {
         return .failure(error)
       }
@@ -80,13 +84,15 @@ package final class TLSContext: Sendable {
     return try result.get()
   }
 
-  private static func prepared(_ state: inout State, _ timeout: TimeAmount) throws(StreamError) -> Prepared {
+  private static func prepared(
+    _ state: inout State, _ timeout: TimeAmount, _ patience: InputFile.Patience
+  ) throws(StreamError) -> Prepared {
     let settings = state.settings
     let stamps = settings.files.map(FileStamp.init(path:))
     let current = state.loaded.flatMap { $0.settings == settings ? $0 : nil }
     if let current, current.stamps == stamps || state.futileStamps == stamps { return current.prepared }
     do throws(TLSLoader.Failure) {
-      let prepared = try TLSLoader(settings: settings).load(handshakeTimeout: timeout)
+      let prepared = try TLSLoader(settings: settings, patience: patience).load(handshakeTimeout: timeout)
       state.loaded = Loaded(settings: settings, stamps: stamps, prepared: prepared)
       state.futileStamps = nil
       return prepared
@@ -117,6 +123,11 @@ private struct FileStamp: Equatable {
     device = status.st_dev
     inode = status.st_ino
     size = status.st_size
+    // A pipe gives its bytes once, to whoever reads it first; that they were written is no reason to read it again.
+    guard status.st_mode & S_IFMT != S_IFIFO else {
+      (seconds, nanoseconds) = (0, 0)
+      return
+    }
     seconds = status.st_mtim.tv_sec
     nanoseconds = status.st_mtim.tv_nsec
   }

@@ -2,6 +2,7 @@
 //
 // From settings to a context of the TLS library: files are read, certificates and keys parsed and matched.
 
+internal import Files
 import Glibc
 internal import Logging
 internal import NIOCore
@@ -10,6 +11,8 @@ internal import NIOSSL
 /// Makes what TLSContext.swift keeps.
 struct TLSLoader {
   let settings: TLSSettings
+  /// For files that are pipes.
+  let patience: InputFile.Patience
 
   /// Why there is no TLS with these settings.
   struct Failure: Error {
@@ -25,8 +28,8 @@ struct TLSLoader {
     let (privateKey, certificate, authority) = try required()
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.privateKey = .privateKey(try loadKey(privateKey))
-    var chain = try Self.certificates(in: certificate, what: "certificate")
-    if let path = settings.peerAuthority { chain += try Self.certificates(in: path, what: "peer CA certificate") }
+    var chain = try certificates(in: certificate, what: "certificate")
+    if let path = settings.peerAuthority { chain += try certificates(in: path, what: "peer CA certificate") }
     // Whom a name belongs to is decided by the CA and, for servers, by who connects where: host names are not compared.
     configuration.certificateVerification = .noHostnameVerification
     configuration.sendCANameList = true
@@ -39,7 +42,7 @@ struct TLSLoader {
       learnedAuthority = path
       configuration.trustRoots = .certificates([])
     case .file(let path), .bootstrap(let path):
-      let authorities = try Self.certificates(in: path, what: "CA certificates")
+      let authorities = try certificates(in: path, what: "CA certificates")
       configuration.trustRoots = .certificates(authorities)
       Self.complete(&chain, from: authorities)
     }
@@ -119,7 +122,7 @@ struct TLSLoader {
   // MARK: - Files
 
   private func loadKey(_ path: String) throws(Failure) -> NIOSSLPrivateKey {
-    let bytes = try Self.contents(of: path, what: "private key")
+    let bytes = try contents(of: path, what: "private key")
     do {
       return try NIOSSLPrivateKey(bytes: bytes, format: .pem)
     } catch {
@@ -127,7 +130,7 @@ struct TLSLoader {
     }
   }
 
-  private static func certificates(in path: String, what: String) throws(Failure) -> [NIOSSLCertificate] {
+  private func certificates(in path: String, what: String) throws(Failure) -> [NIOSSLCertificate] {
     let bytes = try contents(of: path, what: what)
     do {
       let certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
@@ -141,26 +144,28 @@ struct TLSLoader {
   /// No collection of certificates comes near this.
   private static let fileBytesMax = 4 << 20
 
-  /// Reads a regular file. Its name may come out of a database: anything else might never end, or never begin.
-  private static func contents(of path: String, what: String) throws(Failure) -> [UInt8] {
-    func failure(_ reason: String) -> Failure { Failure("failed to load \(what) from \(path): \(reason)") }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw failure(errnoText(errno)) }
-    defer { Glibc.close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw failure(errnoText(errno)) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw failure("not a regular file") }
-    guard status.st_size <= fileBytesMax else { throw failure("too large") }
-    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-    var count = 0
-    while count < bytes.count {
-      let got = bytes[count...].withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
-      if got < 0, errno == EINTR { continue }
-      guard got >= 0 else { throw failure(errnoText(errno)) }
-      guard got > 0 else { break }
-      count += got
+  private func contents(of path: String, what: String) throws(Failure) -> [UInt8] {
+    do throws(InputFileError) {
+      return Self.withoutByteOrderMarks(try InputFile.read(path, bytesMax: Self.fileBytesMax, patience: patience))
+    } catch {
+      throw Failure("failed to load \(what) from \(path): \(error)")
     }
-    return Array(bytes.prefix(count))
+  }
+
+  /// Editors of other systems put a byte order mark before the first line; concatenated files have it before later ones.
+  private static func withoutByteOrderMarks(_ bytes: [UInt8]) -> [UInt8] {
+    let mark: [UInt8] = [0xef, 0xbb, 0xbf]
+    guard bytes.contains(mark[0]) else { return bytes }
+    var result: [UInt8] = []
+    var rest = bytes[...]
+    while let position = rest.firstIndex(of: mark[0]) {
+      result += rest[..<position]
+      rest = rest[position...]
+      let isMark = rest.starts(with: mark) && rest.dropFirst(mark.count).starts(with: "-----BEGIN".utf8)
+      if !isMark { result.append(mark[0]) }
+      rest = rest.dropFirst(isMark ? mark.count : 1)
+    }
+    return result + rest
   }
 }
 

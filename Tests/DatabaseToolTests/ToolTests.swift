@@ -14,6 +14,25 @@ import Testing
   private static let insert = #"["T",{"op":"insert","table":"P","row":{"name":"n"}}]"#
   private static let names = #"["T",{"op":"select","table":"P","where":[],"columns":["name"],"sort":["name"]}]"#
 
+  /// A schema may come through a pipe; what has no end or never begins is refused.
+  @Test(arguments: [
+    ("schema-version <(cat s)", "1.2.3\n", ""),
+    ("schema-version /dev/zero", "", "line 0, column 0, byte 0: invalid character U+0000"),
+    ("schema-version <(yes ' ')", "", "error reading JSON stream: larger than 64 MiB"),
+    ("schema-version .", "", "error reading JSON stream: Is a directory"),
+    ("schema-version fifo", "", "error reading JSON stream: nobody writes to this pipe"),
+    ("db-name fifo", "", "fifo"),
+    ("create fifo s", "", "fifo"),
+  ])
+  func aFileThatIsNoRegularFileIsReadOrRefused(command: String, output: String, error: String) throws {
+    let workspace = try Workspace()
+    try #require(mkfifo(workspace.url("fifo").path, 0o600) == 0)
+    let result = try workspace.run("/bin/bash", ["-c", "ulimit -v 4000000; exec \(Workspace.ours) \(command)"])
+    #expect(result.output.hasPrefix(output))
+    #expect(error.isEmpty ? result.errors.isEmpty : result.errors.contains(error), "\(result)")
+    #expect((result.status == 0) == error.isEmpty, "\(result)")
+  }
+
   @Test func queryRefusesToWriteAndLeavesTheFileAlone() throws {
     let before = try workspace.bytes("x.db")
     let result = try workspace.tool("query", "x.db", Self.insert)

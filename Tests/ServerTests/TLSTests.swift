@@ -26,6 +26,30 @@ struct TLSTests {
     #expect(dump.contains(text))
   }
 
+  /// Keys may come out of a program that decrypts them, with the byte order mark that another system's editor left.
+  @Test func keysAndCertificatesMayComeThroughPipes() throws {
+    let fixture = try TLSFixture()
+    let (_, port) = try fixture.start()
+    let mark = #"printf '\xef\xbb\xbf'"#
+    let command =
+      "exec \(Side.ours.tool("ovsdb-client")) --timeout=60 -p <(\(mark); cat \(fixture.client.key)) "
+      + "-c <(sleep 0.1; cat \(fixture.client.certificate)) -C <(cat \(fixture.server.certificate); \(mark); cat \(fixture.authority.certificate)) list-dbs ssl:127.0.0.1:\(port)"
+    let result = try run("/bin/bash", ["-c", command], in: fixture.directory)
+    #expect(result.standardOutput == "R\n_Server\n", "\(result)")
+  }
+
+  @Test(arguments: [("/dev/zero", "larger than 4 MiB"), ("fifo", "nobody writes to this pipe"), ("/", "Is a directory")])
+  func aKeyThatCannotBeReadIsNamedAndTheServerGoesOn(key: String, reason: String) throws {
+    let fixture = try TLSFixture()
+    try #require(mkfifo(fixture.directory.path("fifo"), 0o600) == 0)
+    let path = key.hasPrefix("/") ? key : fixture.directory.path(key)
+    let (server, port) = try fixture.start(
+      tls: ["-p", path, "-c", fixture.server.certificate, "-C", fixture.authority.certificate])
+    #expect(try fixture.listDatabases(port).status == 1)
+    try server.waitForLog("failed to load private key from \(path): \(reason)")
+    #expect(try server.control("version").status == 0)
+  }
+
   @Test func whoHasNoGoodCertificateIsRefusedAndNamedInTheLog() throws {
     let fixture = try TLSFixture()
     let (server, port) = try fixture.start()
