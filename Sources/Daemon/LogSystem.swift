@@ -172,7 +172,8 @@ package final class LogSystem: Sendable {
   }
 
   private func openFile(_ path: String, _ absolutePath: String) -> Int32? {
-    let descriptor = posix_shim_open(absolutePath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o660)
+    // A FIFO must not stop the program: neither without a reader, nor when it is full.
+    let descriptor = posix_shim_open(absolutePath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0o660)
     let error = errno
     guard descriptor >= 0 else {
       Self.log.warn("failed to open \(path) for logging: \(SystemError.text(error))")
@@ -290,9 +291,9 @@ package final class LogSystem: Sendable {
         Program.writeError(state.patterns[LogDestination.console.rawValue].render(record) + "\n")
       }
       if state.file >= 0, level <= module.level(.file) {
-        // A full disk must not stop the program; the line is lost, the other destinations have it.
+        // A full disk or pipe must not stop the program; the line is lost, the other destinations have it.
         _ = FileDescriptorWriter.writeAll(
-          state.patterns[LogDestination.file.rawValue].render(record) + "\n", to: state.file)
+          state.patterns[LogDestination.file.rawValue].render(record) + "\n", to: state.file, waits: false)
       }
       guard level <= module.level(.syslog) else { return }
       Self.openedSyslog(&state).send(state.patterns[LogDestination.syslog.rawValue].render(record), record)

@@ -126,12 +126,14 @@ package enum SystemError {
 /// write(2) until everything is written.
 enum FileDescriptorWriter {
   /// - Returns: nil, or the errno value of the write that failed.
-  static func writeAll(_ text: String, to descriptor: Int32) -> Int32? {
+  ///
+  /// - Parameter waits: for room in a pipe that is full; otherwise the rest is lost and the result is EAGAIN.
+  static func writeAll(_ text: String, to descriptor: Int32, waits: Bool = true) -> Int32? {
     var text = text
-    return text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: descriptor) }
+    return text.withUTF8 { writeAll(UnsafeRawBufferPointer($0), to: descriptor, waits: waits) }
   }
 
-  static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int32? {
+  static func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, waits: Bool = true) -> Int32? {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = UnsafeRawBufferPointer(rebasing: rest).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
@@ -139,7 +141,7 @@ enum FileDescriptorWriter {
         rest = rest.dropFirst(count)
       } else if count < 0, errno == EINTR {
         continue
-      } else if count < 0, errno == EAGAIN {
+      } else if count < 0, errno == EAGAIN, waits {
         // Somebody gave us a non-blocking terminal or pipe: wait for room as a blocking one would.
         var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = Glibc.poll(&poll, 1, -1)

@@ -42,6 +42,8 @@ package final class Server {
   var trimsMemory = true
   /// Nil: configured by the command line and by command.
   var configuration: ConfigurationInForce?
+  /// Those who wait for the configuration file to be read; the first one's reading is under way.
+  var waitingReloads: [(isCheck: Bool, finished: (Result<String, ServerConfiguration.Failure>) -> Void)] = []
   /// Whether the user behind a Unix socket is the client that rules of roles name.
   var identifiesUnixUsers = false
   /// Nil: no TLS option stands in a database.

@@ -38,18 +38,8 @@ extension Server {
         return answer
       }
     }
-    add("reload", "[--check]", 0...1) { (server, arguments) throws(ControlError) in
-      guard server.configuration != nil else { throw ControlError("Configuration file was not specified on command line") }
-      if let option = arguments.first { return try server.checkReload(option) }
-      ReadinessNotice.reloading()
-      // Whatever came of it, the server goes on.
-      defer { ReadinessNotice.reloaded() }
-      do throws(ServerConfiguration.Failure) {
-        try server.loadConfiguration()
-      } catch {
-        throw ControlError("Configuration failed.  \(error.reason)")
-      }
-      return ""
+    commands.add("ovsdb-server/reload", usage: "[--check]", arguments: 0...1) { (request: ControlRequest) in
+      bound.value.reload(request)
     }
     addConfiguring("add-remote", "REMOTE", 1...1) { (server, arguments) throws(ControlError) in
       do {
@@ -149,12 +139,24 @@ extension Server {
     }
   }
 
-  private func checkReload(_ option: String) throws(ControlError) -> String {
-    guard option == "--check" else { throw ControlError("unknown option \"\(option)\"; the only one is --check") }
-    do throws(ServerConfiguration.Failure) {
-      return try checkConfiguration()
-    } catch {
-      throw ControlError(error.reason)
+  private func reload(_ request: ControlRequest) {
+    guard configuration != nil else { return request.fail("Configuration file was not specified on command line") }
+    if let option = request.arguments.first {
+      guard option == "--check" else { return request.fail("unknown option \"\(option)\"; the only one is --check") }
+      return reloadConfiguration(isCheck: true) { Self.answer(request, $0) }
+    }
+    ReadinessNotice.reloading()
+    reloadConfiguration { outcome in
+      // Whatever came of it, the server goes on.
+      ReadinessNotice.reloaded()
+      Self.answer(request, outcome)
+    }
+  }
+
+  private static func answer(_ request: ControlRequest, _ outcome: Result<String, ServerConfiguration.Failure>) {
+    switch outcome {
+    case .success(let text): request.reply(text)
+    case .failure(let failure): request.fail("Configuration failed.  \(failure.reason)")
     }
   }
 

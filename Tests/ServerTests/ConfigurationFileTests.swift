@@ -27,6 +27,36 @@ struct ConfigurationFileTests {
     return try server.control("ovsdb-server/reload")
   }
 
+  /// A reload that waits for its file, and one behind it; the server serves meanwhile.
+  @Test func aConfigurationThroughAPipeStopsNobody() throws {
+    let server = try Self.start(#"{"remotes": {"punix:db.sock": null}, "databases": {"A": null}}"#)
+    let path = server.directory.path("config.json")
+    unlink(path)
+    try #require(mkfifo(path, 0o600) == 0)
+    let reload = try ChildProcess(
+      Side.ours.tool("ovs-appctl"), ["-t", server.controlSocket, "ovsdb-server/reload"], environment: server.directory.environment,
+      directory: server.directory.path, output: server.directory.path("out"), errors: server.directory.path("err"))
+    try waitUntil("the second loading", seconds: 60) { server.log.ranges(of: "loading configuration from").count == 2 }
+    #expect(try server.session().call("list_dbs", []) == ["A", "_Server"])
+    #expect(try server.control("version").status == 0)
+    let writer = try #require(FileHandle(forWritingAtPath: path))
+    writer.write(Data(#"{"remotes": {"punix:db.sock": null}, "databases": {"A": null, "B": null}}"#.utf8))
+    try writer.close()
+    #expect(try reload.waitForExit(seconds: 60) == 0)
+    #expect(try server.lines("ovsdb-server/list-dbs") == ["A", "B", "_Server"])
+    // Nobody writes any more.
+    #expect(try server.control("ovsdb-server/reload").standardError.hasPrefix(Self.failure))
+    #expect(server.log.contains("nobody writes to this pipe"))
+  }
+
+  @Test func aReloadThatFailsIsOneWarning() throws {
+    let server = try Self.start(#"{"remotes": {"punix:db.sock": null}, "databases": {"A": null}}"#)
+    let earlier = server.log.ranges(of: "|WARN|").count
+    #expect(try Self.reload(server, #"{"remotes": {"punix:db.sock": 5}, "databases": {"A": null}}"#).status != 0)
+    #expect(server.log.ranges(of: "|WARN|").count == earlier + 1, "\(server.log)")
+    #expect(server.log.contains("|INFO|failed to load configuration from "))
+  }
+
   private static let failure = "Configuration failed.  "
   private static let insert: WireJSON = ["A", ["op": "insert", "table": "T", "row": ["n": 1]]]
 
