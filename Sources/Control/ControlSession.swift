@@ -165,7 +165,9 @@ final class ControlSession: RPCConnectionOwner {
     }
   }
 
+  /// Commands escape line feeds in the names they list; other control characters have no place in a text for people.
   private static func terminated(_ text: String) -> String {
-    text.isEmpty || text.utf8.last == UInt8(ascii: "\n") ? text : text + "\n"
+    let text = text.escapingControlCharacters(except: "\n")
+    return text.isEmpty || text.utf8.last == UInt8(ascii: "\n") ? text : text + "\n"
   }
 }

@@ -284,7 +284,7 @@ package final class LogSystem: Sendable {
     state.withLock { state in
       state.sequence += 1
       var record = LogRecord(
-        level: level, module: module.name, text: text, sequence: state.sequence,
+        level: level, module: module.name, text: text.escapingControlCharacters(), sequence: state.sequence,
         wallMilliseconds: Clock.wallMilliseconds(), facility: state.facility ?? SyslogFacility.daemon,
         subprogram: state.subprogram, hostName: state.hostName)
       if !skipsConsole, level <= module.level(.console) {

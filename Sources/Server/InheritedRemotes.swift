@@ -79,7 +79,7 @@ package struct InheritedRemotes {
         [
           "\(descriptor.number)", descriptor.name ?? "-", descriptor.family, descriptor.address.isEmpty ? "-" : descriptor.address,
           server(descriptor.number) ?? "-",
-        ]
+        ].map { $0.escapingControlCharacters() }
       }
     return alignedTable(rows)
   }

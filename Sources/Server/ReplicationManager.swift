@@ -206,10 +206,11 @@ final class ReplicationManager {
 
   private static func words(_ replication: Replication) -> String {
     let refusal = replication.refusal.map { "\nrefused: \($0)" } ?? ""
+    let source = replication.source.escapingControlCharacters()
     return switch replication.state {
-    case .connecting: "connecting: \(replication.source)\(refusal)"
-    case .replicating: "replicating: \(replication.source)"
-    case .lost: "not connected to \(replication.source)\(refusal)"
+    case .connecting: "connecting: \(source)\(refusal)"
+    case .replicating: "replicating: \(source)"
+    case .lost: "not connected to \(source)\(refusal)"
     }
   }
 }

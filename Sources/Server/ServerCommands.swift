@@ -54,7 +54,9 @@ extension Server {
       return ""
     }
     add("list-fds") { (server, _) throws(ControlError) in server.remotes.inheritedTable }
-    add("list-remotes") { (server, _) throws(ControlError) in server.remotes.names.map { "\($0)\n" }.joined() }
+    add("list-remotes") { (server, _) throws(ControlError) in
+      server.remotes.names.map { "\($0.escapingControlCharacters())\n" }.joined()
+    }
     add("show-remotes") { (server, _) throws(ControlError) in server.remotes.stateTable }
     addConfiguring("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
       let name: String
