@@ -159,13 +159,14 @@ int posix_shim_lock_file(int descriptor) {
     return fcntl(descriptor, F_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-pid_t posix_shim_lock_owner(int descriptor, int *error) {
+pid_t posix_shim_lock_owner(int descriptor, int *locked, int *error) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(descriptor, F_GETLK, &lock) != 0) {
         *error = errno;
         return -1;
     }
-    return lock.l_type == F_UNLCK ? 0 : lock.l_pid;
+    *locked = lock.l_type != F_UNLCK;
+    return *locked ? lock.l_pid : 0;
 }
 
 // ---- Children ----

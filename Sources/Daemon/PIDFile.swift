@@ -14,6 +14,8 @@ package enum PIDFile {
     case process(pid_t)
     /// No file, or nobody holds its lock.
     case none(errno: Int32)
+    /// Somebody holds its lock whom the kernel does not name here, such as a process of another pid namespace.
+    case hidden(written: String)
     /// The file cannot be read or makes no sense; the text is for the log.
     case unknown(errno: Int32, String)
   }
@@ -24,7 +26,7 @@ package enum PIDFile {
   package static func create(_ path: String) throws(UsageError) {
     let temporary = path + ".tmp"
     // Not O_TRUNC: the content of a file that somebody else has locked is not ours to destroy.
-    let descriptor = posix_shim_open(temporary, O_CREAT | O_WRONLY | O_CLOEXEC, 0o666)
+    let descriptor = posix_shim_open(temporary, O_CREAT | O_WRONLY | O_CLOEXEC | O_NONBLOCK, 0o644)
     guard descriptor >= 0 else { throw failure(temporary, "create failed", errno) }
     // On success the descriptor stays open on purpose: closing it would drop the lock.
     do throws(UsageError) {
@@ -55,7 +57,11 @@ package enum PIDFile {
   package static func checkFree(_ path: String) throws(UsageError) {
     switch owner(path) {
     case .process(let process): throw UsageError("\(path): already running as pid \(process), aborting")
+    case .none(ESRCH): LogModule("daemon_unix").info("\(path): nobody holds the lock of this pidfile, which is stale; replacing it")
     case .none: return
+    case .hidden(let written):
+      throw UsageError(
+        "\(path): locked by a process that cannot be named from here (the file says pid \(written)), already running, aborting")
     case .unknown(let error, let text):
       LogModule("daemon_unix").warn(text)
       throw UsageError("\(path): pidfile check failed (\(SystemError.text(error))), aborting")
@@ -64,7 +70,7 @@ package enum PIDFile {
 
   /// Who holds the file.
   package static func owner(_ path: String) -> Owner {
-    let descriptor = posix_shim_open(path, O_RDWR | O_CLOEXEC, 0)
+    let descriptor = posix_shim_open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK, 0)
     if descriptor < 0 {
       let error = errno
       guard error != ENOENT else { return .none(errno: ENOENT) }
@@ -72,15 +78,18 @@ package enum PIDFile {
     }
     defer { close(descriptor) }
     var error: Int32 = 0
-    let holder = posix_shim_lock_owner(descriptor, &error)
-    if holder < 0 { return .unknown(errno: error, "\(path): fcntl: \(SystemError.text(error))") }
-    if holder == 0 { return .none(errno: ESRCH) }
+    var isLocked: Int32 = 0
+    let holder = posix_shim_lock_owner(descriptor, &isLocked, &error)
+    if error != 0 { return .unknown(errno: error, "\(path): fcntl: \(SystemError.text(error))") }
+    if isLocked == 0 { return .none(errno: ESRCH) }
     guard let written = firstLine(descriptor) else {
       return .unknown(errno: ESRCH, "\(path): read: unexpected end of file")
     }
-    // They differ in another pid name space, or while a new owner has just locked the file.
+    // The kernel gives 0 for a process of another pid namespace, and -1 for a lock that belongs to an open file.
+    guard holder > 0 else { return .hidden(written: written.debugDescription) }
+    // They differ while a new owner has just locked the file, and in another pid namespace.
     guard pid_t(written) == holder else {
-      return .unknown(errno: ESRCH, "\(path): stale pidfile for pid \(written) being deleted by pid \(holder)")
+      return .unknown(errno: ESRCH, "\(path): locked by pid \(holder), but the file says pid \(written.debugDescription)")
     }
     return .process(holder)
   }

@@ -118,6 +118,8 @@ private func socketPath(of target: String) -> String {
   case .none(let error):
     if error == ENOENT { LogModule("daemon_unix").warn("\(pidFile): open: \(SystemError.text(error))") }
     Program.fail("cannot read pidfile \"\(pidFile)\" (\(SystemError.text(error)))")
+  case .hidden(let written):
+    Program.fail("cannot read pidfile \"\(pidFile)\" (it is locked by a process that cannot be named from here; it says pid \(written))")
   case .unknown(let error, let text):
     LogModule("daemon_unix").warn(text)
     Program.fail("cannot read pidfile \"\(pidFile)\" (\(SystemError.text(error)))")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CPosixShims
 import Foundation
 import Testing
 
@@ -31,6 +32,28 @@ import Testing
     let result = try Probe().run(["--pidfile=/nonexistent/x.pid"])
     #expect(result.status == 1)
     #expect(result.errors == "DaemonProbe: /nonexistent/x.pid.tmp: create failed (No such file or directory)\n")
+  }
+
+  @Test func nobodyElseMayWriteTheFileUnderAnyMask() throws {
+    let probe = try Probe()
+    let result = try probe.run(
+      program: String(repeating: "../", count: 20) + "bin/sh",
+      ["-c", "umask 0; exec \(Probe.productsDirectory)/DaemonProbe --pidfile '--run=stat -c %a DaemonProbe.pid'"])
+    #expect(result.output == "644\n", "\(result)")
+  }
+
+  /// As the lock of a process in another pid namespace looks: the kernel does not name its owner.
+  @Test func aFileWhoseOwnerHasNoNameHereIsNotTakenForStale() throws {
+    let probe = try Probe()
+    let path = probe.path("DaemonProbe.pid")
+    try "77\n".write(toFile: path, atomically: true, encoding: .utf8)
+    let descriptor = posix_shim_open(path, O_RDWR | O_CLOEXEC, 0)
+    defer { close(descriptor) }
+    try #require(posix_shim_lock_description(descriptor) == 0)
+    #expect(PIDFile.owner(path) == .hidden(written: "\"77\""))
+    let refused = try probe.run(["--pidfile", "--run=true"])
+    #expect(refused.status == 1)
+    #expect(refused.errors.contains("locked by a process that cannot be named from here (the file says pid \"77\")"))
   }
 
   @Test func ownersAreToldApart() throws {

@@ -60,8 +60,9 @@ void posix_shim_openlog(const char *identity, int facility);
 
 /// Locks the whole file for writing with fcntl(2). Returns 0, or an errno value (EAGAIN, EACCES: somebody has it).
 int posix_shim_lock_file(int descriptor);
-/// The process that holds a write lock on the file; 0: nobody; -1: the question failed, `*error` says why.
-pid_t posix_shim_lock_owner(int descriptor, int *error);
+/// The process that holds a write lock on the file, `*locked` whether there is one. The kernel names a process of another pid namespace 0,
+/// and -1 stands for a lock that belongs to an open file. A question that failed sets `*error`.
+pid_t posix_shim_lock_owner(int descriptor, int *locked, int *error);
 
 /// fork(2) from a thread that is made for it. The child goes on as that thread, in `body(argument)`, which must not return; the caller
 /// does not exist there, but its memory does. To be called while there is no other thread.
