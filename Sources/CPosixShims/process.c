@@ -235,6 +235,7 @@ int posix_shim_spawn_shell_reading(const char *command, int input, pid_t *child)
         return error;
     }
     if (input >= 0) error = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    if (error == 0) error = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
     sigset_t defaults;
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);  // ours ignore it; a pipeline in the command needs the default

@@ -89,7 +89,8 @@ void posix_shim_name_thread(pthread_t thread, const char *name);
 /// pipe2(2) with O_CLOEXEC. Returns 0, or an errno value.
 int posix_shim_pipe(int *read_end, int *write_end);
 
-/// Starts `/bin/sh -c command` with SIGPIPE at its default. Returns 0, or an errno value.
+/// Starts `/bin/sh -c command` with the three standard files, no other descriptor, and SIGPIPE at its default.
+/// Returns 0, or an errno value.
 int posix_shim_spawn_shell(const char *command, pid_t *child);
 
 /// The same with another standard input; -1: ours.
