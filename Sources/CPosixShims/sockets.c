@@ -22,13 +22,23 @@ int posix_shim_set_nonblocking_cloexec(int fd) {
 
 int posix_shim_open_directory_path(const char *path) { return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC); }
 
+static int peer_credentials(int fd, struct ucred *credentials) {
+  socklen_t length = sizeof *credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, &length) != 0 || length != sizeof *credentials) return -1;
+  return credentials->uid == (uid_t)-1 ? -1 : 0;
+}
+
 int posix_shim_peer_user(int fd, uid_t *user) {
   struct ucred credentials;
-  socklen_t length = sizeof credentials;
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0 || length != sizeof credentials ||
-      credentials.uid == (uid_t)-1)
-    return -1;
+  if (peer_credentials(fd, &credentials) != 0) return -1;
   *user = credentials.uid;
+  return 0;
+}
+
+int posix_shim_peer_process(int fd, pid_t *process) {
+  struct ucred credentials;
+  if (peer_credentials(fd, &credentials) != 0) return -1;
+  *process = credentials.pid;
   return 0;
 }
 

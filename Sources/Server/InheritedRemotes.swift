@@ -20,9 +20,10 @@ package struct InheritedRemotes {
   ///   - remotes: as the command line names them.
   ///   - servesUnnamed: serve passed sockets that no remote names; else they are closed.
   ///   - detaches: the program is to go to the background.
+  ///   - writesPIDFile: from which a service manager of `Type=forking` learns the process to watch.
   /// - Throws: why the program must not go on.
   static func take(
-    remotes: [String], servesUnnamed: Bool, detaches: Bool
+    remotes: [String], servesUnnamed: Bool, detaches: Bool, writesPIDFile: Bool
   ) throws(ConfigurationError) -> InheritedRemotes {
     let activation: SocketActivation
     do throws(SocketActivation.Failure) {
@@ -32,12 +33,12 @@ package struct InheritedRemotes {
     }
     let log = LogModule("ovsdb_server")
     for warning in activation.warnings { log.warn(warning) }
-    if detaches, !activation.passed.isEmpty {
-      throw ConfigurationError(
-        description: "--detach cannot be used with socket activation: the service manager passed the sockets to the process that it "
-          + "started and watches, and that process would end at once")
-    }
     let methods = Set(remotes).compactMap { try? ConnectionMethod.parse($0, origin: .commandLine) }
+    if detaches, !activation.passed.isEmpty, !(methods.contains(where: \.isInherited) && writesPIDFile) {
+      throw ConfigurationError(
+        description: "--detach cannot be used with socket activation unless a remote names a passed socket (pfd:) and --pidfile names the "
+          + "process: the one that the service manager started ends at once")
+    }
     let numbers = methods.compactMap { if case .pfd(let number) = $0.kind { number } else { nil } }
     InheritedDescriptors.shared.claim(numbers, passed: activation.passed)
     let names = try remotesByNumber(methods)

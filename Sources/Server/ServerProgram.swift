@@ -56,7 +56,8 @@ package enum ServerProgram {
     let inherited: InheritedRemotes
     do throws(ConfigurationError) {
       inherited = try InheritedRemotes.take(
-        remotes: arguments.remotes, servesUnnamed: arguments.servesPassedSockets, detaches: daemonOptions.detaches)
+        remotes: arguments.remotes, servesUnnamed: arguments.servesPassedSockets, detaches: daemonOptions.detaches,
+        writesPIDFile: daemonOptions.pidFile != nil)
     } catch {
       Program.fail(error.description)
     }

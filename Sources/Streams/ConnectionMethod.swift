@@ -104,6 +104,14 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Whether the method serves an inherited descriptor.
+  package var isInherited: Bool {
+    switch kind {
+    case .pfd, .pfdNamed: true
+    default: false
+    }
+  }
+
   /// The number of the inherited descriptor that the method serves; nil for other methods, and for a name that was not passed.
   package var inheritedNumber: CInt? {
     switch kind {

@@ -76,13 +76,29 @@ package final class InheritedDescriptors: Sendable {
   func number(named name: String) throws(InheritedDescriptorError) -> CInt {
     let numbers = state.withLock { $0.numbersByName[name] ?? [] }
     guard let number = numbers.first else {
-      throw InheritedDescriptorError(message: "bad file descriptor", errnoCode: EBADF)
+      throw InheritedDescriptorError(
+        message: "bad file descriptor (no descriptor was passed under that name; \(namesText))", errnoCode: EBADF)
     }
     guard numbers.count == 1 else {
       let list = numbers.map(String.init).joined(separator: ", ")
       throw InheritedDescriptorError(message: "bad file descriptor (the name belongs to \(list))", errnoCode: EBADF)
     }
     return number
+  }
+
+  /// The names that there are, for messages.
+  private var namesText: String {
+    let names = state.withLock { $0.numbersByName.keys.sorted() }
+    return names.isEmpty ? "none has a name" : "names: \(names.map(\.debugDescription).joined(separator: ", "))"
+  }
+
+  /// Whether one of them is bound to a Unix socket's path.
+  func isBound(to path: String) -> Bool {
+    let descriptors = state.withLock { $0.entries.map { $0.values.filter { $0.identity != nil }.map(\.descriptor) } ?? [] }
+    return descriptors.contains { descriptor in
+      var address = SocketAddressStorage()
+      return address.withMutablePointer { getsockname(descriptor, $0, $1) } == 0 && address.unixName == path
+    }
   }
 
   /// Where the descriptor is that was started with under a number.

@@ -162,8 +162,8 @@ extension Listener {
         report(Log.streamUnix, "\(path): binding failed: \(error) by a file that is no socket, which is left alone")
         throw error
       }
-      if isAnswering(socketPath) {
-        Log.streamUnix.warning("\(path): another server still answers on this socket; taking its path over")
+      if isAnsweringForAnother(socketPath) {
+        Log.streamUnix.info("\(path): another server still answers on this socket; taking its path over")
       }
       if unlink(path) != 0, errno != ENOENT {
         Log.socketUtilUnix.warning("unlinking \"\(path)\": \(errnoText(errno))")
@@ -194,14 +194,22 @@ extension Listener {
     return Listener(method: method, descriptor: descriptor, socketPath: path, identity: identity)
   }
 
-  /// Whether somebody listens on a socket's path. A full backlog is an answer too.
-  private static func isAnswering(_ socketPath: SocketPath) -> Bool {
-    guard let descriptor = try? makeSocket(AF_UNIX, name: socketPath.path) else { return false }
+  /// Whether another process listens on a socket's path. A full backlog is an answer too.
+  private static func isAnsweringForAnother(_ socketPath: SocketPath) -> Bool {
+    guard !InheritedDescriptors.shared.isBound(to: socketPath.path),
+      let descriptor = try? makeSocket(AF_UNIX, name: socketPath.path)
+    else { return false }
     defer { Glibc.close(descriptor) }
     let answer = try? socketPath.withAddress { address throws(StreamError) in
       address.withPointer { connect(descriptor, $0, $1) == 0 || errno == EAGAIN }
     }
-    return answer ?? false
+    return answer == true && peer(of: descriptor) != getpid()
+  }
+
+  /// The process that called listen(2) on the other end; nil when there is no connection.
+  private static func peer(of descriptor: CInt) -> pid_t? {
+    var process: pid_t = 0
+    return posix_shim_peer_process(descriptor, &process) == 0 ? process : nil
   }
 
   static func makeSocket(

@@ -90,11 +90,24 @@ struct SocketActivationTests {
     #expect(files.count == 3 && !result.standardOutput.contains("anon_inode"), "\(result)")
   }
 
+  @Test func aServerInTheBackgroundServesANamedSocket() throws {
+    let (directory, sockets) = try Self.sockets()
+    let result = try RemoteServer.runToEnd(
+      ["--no-dbs", "--detach", "--pidfile=x.pid", "--remote=pfd:a", "--remote=pfd:x", "--unixctl=x.ctl"],
+      descriptors: Self.descriptors(sockets), activation: ["LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b\u{1b}"], directory: directory)
+    #expect(result.status == 0, "\(result)")
+    #expect(result.standardError.contains(#"pfd:x: bad file descriptor (no descriptor was passed under that name; names: "a", "b\u{1B}")"#))
+    let control = { try run(Side.ours.tool("ovs-appctl"), ["-t", directory.path("x.ctl")] + $0, in: directory) }
+    let list = try control(["ovsdb-server/list-fds"]).standardOutput
+    #expect(list.contains("pfd:a") && list.contains(#"b\x1b"#) && !list.contains("\u{1b}"), "\(list)")
+    #expect(try control(["exit"]).status == 0)
+  }
+
   @Test(arguments: [
     (["--no-dbs"], ["LISTEN_FDS": "30"], "ovsdb-server: LISTEN_FDS=30: descriptor "),
     (["--no-dbs", "--remote=pfd:3", "--remote=pfd:a"], ["LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"],
       "ovsdb-server: --remote=pfd:a: descriptor 3 is served by remote pfd:3 already"),
-    (["--no-dbs", "--detach"], ["LISTEN_FDS": "1"], "ovsdb-server: --detach cannot be used with socket activation: "),
+    (["--no-dbs", "--detach"], ["LISTEN_FDS": "1"], "ovsdb-server: --detach cannot be used with socket activation unless "),
   ])
   func startsThatCannotGoWellSayWhy(arguments: [String], variables: [String: String], text: String) throws {
     let (directory, sockets) = try Self.sockets()

@@ -23,6 +23,8 @@ int posix_shim_epoll_wait(int epoll, int *ready, int max, int timeout_ms);
 
 /// The user at the other end of a connected Unix socket (SO_PEERCRED, unix(7)). Returns 0, or -1 when the socket knows none.
 int posix_shim_peer_user(int fd, uid_t *user);
+/// The process at the other end: of a client's socket, the one that called listen(2). Returns as above.
+int posix_shim_peer_process(int fd, pid_t *process);
 
 /// memfd_create(2): a file without a name that lives in memory. A descriptor or -1 with errno.
 int posix_shim_anonymous_file(void);
