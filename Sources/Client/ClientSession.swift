@@ -157,10 +157,18 @@ package final class ClientSession: Sendable {
 
   /// Sends a request and waits for its reply.
   ///
-  /// - Parameter params: an array as JSON text.
+  /// - Parameters:
+  ///   - params: an array as JSON text.
+  ///   - sent: called on the event loop when the request is on its way.
   /// - Throws: `closed` when the connection ends before the reply.
-  package func call(_ method: String, _ params: [UInt8]) async throws(ClientError) -> ClientReply {
-    try await reply { $0.call(method, params) }
+  package func call(
+    _ method: String, _ params: [UInt8], sent: @escaping @Sendable () -> Void = {}
+  ) async throws(ClientError) -> ClientReply {
+    try await reply { state in
+      let reply = state.call(method, params)
+      sent()
+      return reply
+    }
   }
 
   /// A call whose reply comes through a handler of its own.

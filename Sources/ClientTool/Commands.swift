@@ -46,7 +46,7 @@ struct Command: Sendable {
     Command("list-tables", .database, 0...0, isPaged: true, run: listTables),
     Command("list-columns", .database, 0...1, isPaged: true, run: listColumns),
     Command("transact", .transaction, 1...1, runsInBackground: true, isPaged: true, run: transact),
-    Command("query", .transaction, 1...1, isPaged: true, run: query),
+    Command("query", .transaction, 1...1, runsInBackground: true, isPaged: true, run: query),
     Command("dump", .database, 0...Int.max, isPaged: true, run: dump),
     Command("monitor", .database, 1...Int.max, runsInBackground: true, run: monitor),
     Command("monitor-cond", .database, 2...3, runsInBackground: true, run: monitorConditionally),

@@ -170,9 +170,11 @@ func transactionDatabase(_ transaction: JSONDocument) throws -> String {
 /// Calls and gives the result.
 ///
 /// - Throws: what the user reads when the connection breaks or the server refuses.
-func call(_ session: ClientSession, _ method: String, _ params: [UInt8]) async throws -> JSONDocument {
+func call(
+  _ session: ClientSession, _ method: String, _ params: [UInt8], sent: @escaping @Sendable () -> Void = {}
+) async throws -> JSONDocument {
   do {
-    return try result(await session.call(method, params))
+    return try result(await session.call(method, params, sent: sent))
   } catch let error as ClientError {
     throw ToolFailure("transaction failed (\(error))")
   }

@@ -8,7 +8,7 @@ import JSON
 /// Prints the results. Operations that failed are results, too, and no failure of the program.
 func transact(_ target: Target) async throws {
   let transaction = try parseArgument(target.arguments[0])
-  let result = try await call(target.connected, "transact", bytes(of: transaction))
+  let result = try await transact(bytes(of: transaction), target)
   Output.write(outputText(result, target.options.table))
 }
 
@@ -22,8 +22,14 @@ func query(_ target: Target) async throws {
     writer.append(",")
   }
   writer.append("{\"op\":\"abort\"}]")
-  let result = try await call(target.connected, "transact", writer.bytes)
+  let result = try await transact(writer.bytes, target)
   Output.write(outputText(withoutAbort(result.root), target.options.table))
+}
+
+/// Sends the transaction, goes to the background if that was asked for, and waits for the results.
+private func transact(_ params: [UInt8], _ target: Target) async throws -> JSONDocument {
+  let daemonizer = target.invocation.daemonizer
+  return try await call(target.connected, "transact", params) { daemonizer?.complete() }
 }
 
 /// The results without that of the last operation, when that is the abort we asked for.

@@ -26,6 +26,17 @@ struct RunningClientTests {
       in: server.directory)
   }
 
+  /// The parent returns when the request is sent, and the answer is printed when it comes.
+  @Test(arguments: Side.allCases, ["transact", "query"])
+  func aTransactionThatTakesLongGoesToTheBackground(side: Side, command: String) throws {
+    let server = try serve()
+    let wait = #"["T",{"op":"wait","table":"x","where":[],"columns":["k"],"until":"==","rows":[{"k":7}]}]"#
+    let detached = try Detached(side, [command, server.remote, wait], on: server)
+    #expect(((try? readText(detached.output)) ?? "").isEmpty)
+    try insert(server, 7)
+    try waitUntil("the answer", seconds: 60) { ((try? readText(detached.output)) ?? "").contains("[{}") }
+  }
+
   /// A client in the background.
   private struct Detached {
     let control: String
