@@ -11,6 +11,7 @@ import Synchronization
 func openControlServer(_ commands: ControlCommands, _ target: Target) throws -> ControlServer? {
   let loop = target.invocation.loop
   commands.addStandard { request in
+    Cleanup.run()
     request.reply()
     // The answer leaves with this turn of the loop, and the process with the next.
     loop.execute { loop.execute { Program.exit(EXIT_SUCCESS) } }

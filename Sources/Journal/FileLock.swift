@@ -20,7 +20,7 @@ package final class FileLock: Sendable {
   private let identity: FileStatus.Identity
 
   /// Lock files that this process holds: the kernel would not tell us apart from another process.
-  private static let held = Mutex<Set<FileStatus.Identity>>([])
+  private static let held = Mutex<[FileStatus.Identity: Int32]>([:])
 
   /// Where the lock file of a database stands: beside the file that the name finally stands for.
   package static func path(for database: String, fileSystem: FileSystem = .system) -> String {
@@ -46,7 +46,14 @@ package final class FileLock: Sendable {
   deinit {
     // A child that was forked a moment ago shares the description until it executes its program; the lock must not live on in it.
     _ = posix_shim_unlock_description(descriptor.number)
-    _ = Self.held.withLock { $0.remove(identity) }
+    _ = Self.held.withLock { $0.removeValue(forKey: identity) }
+  }
+
+  /// Releases every lock of this process, for a program that will write nothing any more and is about to end.
+  package static func releaseAll() {
+    held.withLock { held in
+      for descriptor in held.values { _ = posix_shim_unlock_description(descriptor) }
+    }
   }
 
   /// Why a lock file could not be opened or locked.
@@ -68,7 +75,7 @@ package final class FileLock: Sendable {
         cause: error,
         warnings: ["failed to open lock file: \(error.text)", "failed to lock file: \(error.text)"])
     }
-    guard held.withLock({ $0.insert(identity).inserted }) else {
+    guard held.withLock({ note(descriptor.number, identity, in: &$0) }) else {
       throw Refusal(
         cause: SystemError(code: EDEADLK),
         warnings: ["cannot lock file because this process has already locked it"])
@@ -76,7 +83,7 @@ package final class FileLock: Sendable {
     while posix_shim_lock_description(descriptor.number) == -1 {
       let cause = SystemError(code: errno)
       if cause.code == EINTR { continue }
-      _ = held.withLock { $0.remove(identity) }
+      _ = held.withLock { $0.removeValue(forKey: identity) }
       guard cause.code == EAGAIN || cause.code == EACCES else {
         throw Refusal(cause: cause, warnings: ["failed to lock file: \(cause.text)"])
       }
@@ -85,6 +92,15 @@ package final class FileLock: Sendable {
         cause: SystemError(code: EAGAIN), warnings: ["cannot lock file because it is already locked\(holder)"])
     }
     return (descriptor, identity)
+  }
+
+  /// - Returns: whether the file was not locked by this process yet.
+  private static func note(
+    _ descriptor: Int32, _ identity: FileStatus.Identity, in held: inout [FileStatus.Identity: Int32]
+  ) -> Bool {
+    guard held[identity] == nil else { return false }
+    held[identity] = descriptor
+    return true
   }
 
   /// The process that has the lock, when it can be found out.

@@ -8,6 +8,7 @@ import CPosixShims
 import Control
 import Daemon
 import Engine
+import Journal
 import NIOCore
 import OVSDB
 import Streams
@@ -130,12 +131,15 @@ extension Server {
     let memoryUsage: @Sendable () -> [String: Int] = { bound.value.memoryUsage() }
     MemoryReport.start(on: eventLoop, usage: memoryUsage)
     commands.addStandard(memoryUsage: memoryUsage) { request in
-      request.reply()
       // Who connects from now on waits for whoever serves a passed socket next. Those who are in get their answers.
       bound.value.remotes.stopListening()
-      // The answer leaves before the process does.
       bound.value.after(.milliseconds(10)) {
         bound.value.remotes.closeAll()
+        // No turn of the loop follows, so nothing is written any more. The operator may start another server upon the answer: whatever
+        // would stop that one is free before.
+        FileLock.releaseAll()
+        Cleanup.run()
+        request.reply()
         Program.exit(0)
       }
     }

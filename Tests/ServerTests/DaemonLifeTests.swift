@@ -82,6 +82,20 @@ struct DaemonLifeTests {
 
   // MARK: The watcher
 
+  /// As scripts restart a server: whatever would stop the next one is free when `exit` is answered.
+  @Test func anotherServerStartsAsSoonAsExitIsAnswered() throws {
+    let directory = try RunDirectory()
+    try makeDatabase(in: directory)
+    let arguments = ["--detach", "--pidfile", "-vsyslog:off", "-vconsole:warn", Self.remote, "--unixctl=server.ctl", "db.db"]
+    for round in 0..<50 {
+      let started = try DetachedServer.run(arguments, side: .ours, in: directory)
+      #expect(started.status == 0 && started.standardError.isEmpty, "round \(round): \(started)")
+      guard started.status == 0 else { break }
+      let ended = try run(Side.ours.tool("ovs-appctl"), ["-t", directory.path("server.ctl"), "exit"], in: directory)
+      #expect(ended.status == 0)
+    }
+  }
+
   @Test func afterACrashTheServerServesWhatCommandsMadeOfIt() throws {
     let directory = try RunDirectory()
     try makeDatabase(in: directory)
