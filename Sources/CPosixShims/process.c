@@ -4,6 +4,8 @@
 #define _GNU_SOURCE
 #include "process.h"
 
+#include "crash.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -184,6 +186,7 @@ static void *fork_here(void *argument) {
     request->child = fork();
     request->error = errno;
     if (request->child != 0) return NULL;
+    posix_shim_crash_stack();
     request->body(request->argument);
     abort();
 }

@@ -226,6 +226,7 @@ package final class LogSystem: Sendable {
   }
 
   private static func replaceFile(_ descriptor: Int32, in state: inout State) {
+    posix_shim_crash_log(descriptor)
     if state.file >= 0 { close(state.file) }
     state.file = descriptor
     for module in state.modules.values { updateThreshold(module, fileIsOpen: descriptor >= 0) }

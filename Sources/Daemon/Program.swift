@@ -31,7 +31,7 @@ package enum Program {
     }
     VlogHandler.bootstrap()
     posix_shim_default_signal(SIGPIPE, 1)
-    dieOfCrashSignals()
+    reportCrashSignals()
     do throws(LogSpecificationError) {
       try LogSystem.shared.setSyslogMethodFromEnvironment()
     } catch {
@@ -40,13 +40,14 @@ package enum Program {
   }
 
   /// Takes the crash signals back from Swift's runtime, which would print a backtrace for seconds before the process may
-  /// die, and survives such a signal that somebody sent with kill(1). Here the process dies at once with a core file,
-  /// and its watcher starts it again. Whoever sets `SWIFT_BACKTRACE` wants the backtrace.
-  private static func dieOfCrashSignals() {
+  /// die, and survives such a signal that somebody sent with kill(1). Here the process writes the addresses into its log and dies at
+  /// once with a core file, and its watcher starts it again. With `SWIFT_BACKTRACE` set, Swift's backtrace stays.
+  private static func reportCrashSignals() {
     guard Paths.environment("SWIFT_BACKTRACE") == nil else { return }
-    for signal in [SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP]
-    where posix_shim_signal_is_ignored(signal) == 0 {
-      posix_shim_default_signal(signal, 0)
+    if posix_shim_signal_is_ignored(SIGQUIT) == 0 { posix_shim_default_signal(SIGQUIT, 0) }
+    posix_shim_crash_stack()
+    for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP] where posix_shim_signal_is_ignored(signal) == 0 {
+      posix_shim_report_crash(signal)
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "crash.h"
 #include "process.h"
 #include "sockets.h"
 #include "terminal.h"
