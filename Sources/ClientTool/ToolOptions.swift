@@ -106,7 +106,8 @@ final class ToolOptions {
       TLSSettings(
         privateKey: tls.privateKey, certificate: tls.certificate, authority: tls.authority,
         bootstraps: tls.bootstrapsAuthority, peerAuthority: tls.peerAuthority, protocols: tls.protocols,
-        ciphers: tls.ciphers, ciphersuites: tls.ciphersuites, serverName: tls.serverName), mayWait: true)
+        ciphers: tls.ciphers, ciphersuites: tls.ciphersuites, serverName: tls.serverName, expiryGrace: tls.expiryGrace),
+      mayWait: true)
     if !values.detaches, Terminal.isCapable(STDOUT_FILENO) {
       values.table.terminal = TerminalStyle(fit: values.fit, columns: Terminal.size(of: STDOUT_FILENO).columns)
     }

@@ -15,6 +15,8 @@ package final class TLSOptions {
     package var ciphers: String?
     package var ciphersuites: String?
     package var serverName: String?
+    /// Seconds; nil: `never`.
+    package var expiryGrace: Int64? = 3600
 
     package init() {}
   }
@@ -34,12 +36,21 @@ package final class TLSOptions {
       CommandLineOption("ssl-ciphers") { [self] in values.ciphers = $0 },
       CommandLineOption("ssl-ciphersuites") { [self] in values.ciphersuites = $0 },
       CommandLineOption("ssl-server-name") { [self] in values.serverName = $0 },
+      CommandLineOption("ssl-expiry-grace") { [self] (text) throws(UsageError) in values.expiryGrace = try Self.grace(text) },
     ]
   }
 
   /// Files are looked at again and again, also after a daemon has left its directory.
   private static func file(_ text: String) -> String {
     text == "none" || text.hasPrefix("db:") ? text : Paths.absolute(text, in: Paths.workingDirectory)
+  }
+
+  private static func grace(_ text: String) throws(UsageError) -> Int64? {
+    guard text != "never" else { return nil }
+    guard let seconds = UInt32(text) else {
+      throw UsageError("argument \"\(text)\" to --ssl-expiry-grace is neither a number of seconds nor \"never\"")
+    }
+    return Int64(seconds)
   }
 
   package static let usage = """
@@ -51,6 +62,7 @@ package final class TLSOptions {
     SSL options:
       --ssl-protocols=PROTOS  list of SSL protocols to enable
       --ssl-ciphers=CIPHERS   list of SSL ciphers to enable
+      --ssl-expiry-grace=SECS end connections so long after certificates expire
 
     """
 }

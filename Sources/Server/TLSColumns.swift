@@ -75,7 +75,7 @@ final class TLSColumns {
       authority: resolve(options.authority), bootstraps: options.bootstrapsAuthority,
       peerAuthority: resolve(options.peerAuthority), protocols: resolve(options.protocols),
       ciphers: resolve(options.ciphers), ciphersuites: resolve(options.ciphersuites),
-      serverName: resolve(options.serverName))
+      serverName: resolve(options.serverName), expiryGrace: options.expiryGrace)
     for complaint in complaints.subtracting(lastComplaints).sorted() {
       log.error("failed to configure SSL/TLS: \(complaint)")
     }

@@ -2,7 +2,7 @@
 //
 // The names in a certificate. The TLS library verifies certificates but does not tell whose they are.
 //
-// Source: RFC 5280 §4.1 for the fields, ITU-T X.690 for their encoding (DER).
+// Source: RFC 5280 §4.1.2.4.
 
 /// Subject and issuer of an X.509 certificate.
 struct CertificateName: Equatable {
@@ -21,16 +21,10 @@ struct CertificateName: Equatable {
 
   /// - Returns: nil for bytes that are no certificate.
   init?(der: [UInt8]) {
-    var outer = DERReader(der[...])
-    guard var certificate = outer.next(0x30), var body = certificate.next(0x30) else { return nil }
-    // version [0] (optional), serialNumber, signature, issuer, validity, subject
-    if body.peek == 0xa0 { _ = body.next(0xa0) }
-    guard body.next(0x02) != nil, body.next(0x30) != nil, let issuer = body.next(0x30), body.next(0x30) != nil,
-      let subject = body.next(0x30)
-    else { return nil }
-    issuerDER = Array(issuer.bytes)
-    subjectDER = Array(subject.bytes)
-    guard let attributes = Self.attributes(subject) else { return nil }
+    guard let fields = CertificateFields(der: der) else { return nil }
+    issuerDER = Array(fields.issuer.bytes)
+    subjectDER = Array(fields.subject.bytes)
+    guard let attributes = Self.attributes(fields.subject) else { return nil }
     commonName = attributes.first { $0.type.elementsEqual(Self.commonNameType) }.flatMap(\.text)
     self.subject = attributes.map { "/\(Self.shortName($0.type))=\($0.text ?? "?")" }.joined()
   }
@@ -85,38 +79,5 @@ struct CertificateName: Equatable {
     case [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x01]: "emailAddress"
     default: "?"
     }
-  }
-}
-
-/// Elements of DER one after the other.
-private struct DERReader {
-  private(set) var bytes: ArraySlice<UInt8>
-
-  init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
-
-  var isAtEnd: Bool { bytes.isEmpty }
-
-  /// The tag of the next element.
-  var peek: UInt8? { bytes.first }
-
-  /// Takes the next element if it has this tag.
-  ///
-  /// - Returns: its content; nil when it is another or does not fit.
-  mutating func next(_ tag: UInt8) -> DERReader? {
-    var rest = bytes
-    guard rest.popFirst() == tag, let first = rest.popFirst() else { return nil }
-    var length = Int(first)
-    if first >= 0x80 {
-      // A certificate has fewer than 2^24 bytes; no length of one takes more than three.
-      guard (1...3).contains(first & 0x7f) else { return nil }
-      length = 0
-      for _ in 0..<(first & 0x7f) {
-        guard let byte = rest.popFirst() else { return nil }
-        length = length << 8 | Int(byte)
-      }
-    }
-    guard length <= rest.count else { return nil }
-    bytes = rest.dropFirst(length)
-    return DERReader(rest.prefix(length))
   }
 }

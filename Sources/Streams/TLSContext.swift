@@ -21,7 +21,9 @@ package final class TLSContext: Sendable {
 
   /// What one handshake is made with.
   struct Prepared: Sendable {
+    /// For connections that we open. Those that come get one each: TLSHandshake.swift.
     let context: NIOSSLContext
+    let policy: TLSPolicy
     /// Where the CA certificate that the peer sends is to be stored; the connection itself then serves for nothing else.
     let learnedAuthority: String?
     let serverName: String?
@@ -43,10 +45,17 @@ package final class TLSContext: Sendable {
 
   private let state = Mutex(State())
   private let handshakeTimeout: TimeAmount
+  private let clock: @Sendable () -> time_t
 
-  /// - Parameter handshakeTimeout: after which a connection is dropped whose peer has not finished the handshake.
-  package init(_ settings: TLSSettings = TLSSettings(), handshakeTimeout: TimeAmount = .seconds(30)) {
+  /// - Parameters:
+  ///   - handshakeTimeout: after which a connection is dropped whose peer has not finished the handshake.
+  ///   - clock: the time of day by which connections end whose certificates run out, in seconds since 1970.
+  package init(
+    _ settings: TLSSettings = TLSSettings(), handshakeTimeout: TimeAmount = .seconds(30),
+    clock: @escaping @Sendable () -> time_t = { time(nil) }
+  ) {
     self.handshakeTimeout = handshakeTimeout
+    self.clock = clock
     state.withLock { $0.settings = settings }
   }
 
@@ -76,7 +85,7 @@ package final class TLSContext: Sendable {
   func prepared(_ patience: InputFile.Patience = .none) throws(StreamError) -> Prepared {
     let result: Result<Prepared, StreamError> = state.withLock { state in
       do throws(StreamError) {
-        return .success(try Self.prepared(&state, handshakeTimeout, patience))
+        return .success(try prepared(&state, patience))
       } catch {
         return .failure(error)
       }
@@ -84,15 +93,14 @@ package final class TLSContext: Sendable {
     return try result.get()
   }
 
-  private static func prepared(
-    _ state: inout State, _ timeout: TimeAmount, _ patience: InputFile.Patience
-  ) throws(StreamError) -> Prepared {
+  private func prepared(_ state: inout State, _ patience: InputFile.Patience) throws(StreamError) -> Prepared {
     let settings = state.settings
     let stamps = settings.files.map(FileStamp.init(path:))
     let current = state.loaded.flatMap { $0.settings == settings ? $0 : nil }
     if let current, current.stamps == stamps || state.futileStamps == stamps { return current.prepared }
     do throws(TLSLoader.Failure) {
-      let prepared = try TLSLoader(settings: settings, patience: patience).load(handshakeTimeout: timeout)
+      let loader = TLSLoader(settings: settings, patience: patience, clock: clock)
+      let prepared = try loader.load(handshakeTimeout: handshakeTimeout)
       state.loaded = Loaded(settings: settings, stamps: stamps, prepared: prepared)
       state.futileStamps = nil
       return prepared

@@ -21,14 +21,18 @@ extension TLSContext.Prepared {
         Log.reconnect.warning("\(name): connection dropped (\(error))", metadata: Log.limited("handshake"))
       }
     }
-    let handler: NIOSSLServerHandler
-    if let learnedAuthority {
-      handler = NIOSSLServerHandler(context: context, customVerificationCallback: gate.learning(learnedAuthority))
-    } else {
-      handler = NIOSSLServerHandler(context: context)
-    }
-    try channel.pipeline.syncOperations.addHandlers([TLSFirstBytes(gate), handler, gate])
+    let peer = TLSPeer(name: name, policy: policy)
+    gate.peer = peer
+    let context = try freshContext()
+    let handler =
+      try learnedAuthority.map { NIOSSLServerHandler(context: context, customVerificationCallback: gate.learning($0)) }
+      ?? peer.serverHandler(context)
+    try channel.pipeline.syncOperations.addHandlers([TLSFirstBytes(gate), handler, peer, gate])
   }
+
+  /// A context for one connection. The library knows the sessions and has the keys of the tickets of one context only and cannot be
+  /// told to do without: with a context of its own no connection can resume another, and who comes is judged each time.
+  private func freshContext() throws -> NIOSSLContext { try NIOSSLContext(configuration: context.configuration) }
 
   /// Begins TLS as the client on a connected channel.
   ///
@@ -37,9 +41,11 @@ extension TLSContext.Prepared {
   func connect(_ channel: any Channel, name: String, host: String) -> EventLoopFuture<Void> {
     let promise = channel.eventLoop.makePromise(of: Void.self)
     let gate = TLSGate(name: name, role: .client, timeout: handshakeTimeout) { promise.completeWith($0.mapError { $0 }) }
+    let peer = TLSPeer(name: name, policy: policy)
+    gate.peer = peer
     do {
-      let handler = try makeClientHandler(gate, serverName: serverName ?? host)
-      try channel.pipeline.syncOperations.addHandlers([handler, gate])
+      let handler = try makeClientHandler(gate, peer, serverName: serverName ?? host)
+      try channel.pipeline.syncOperations.addHandlers([handler, peer, gate])
     } catch {
       channel.close(promise: nil)
       promise.fail(StreamError(errnoCode: EPROTO))
@@ -48,13 +54,13 @@ extension TLSContext.Prepared {
   }
 
   /// Addresses are never asked for (RFC 6066 §3), nor what is no host name.
-  private func makeClientHandler(_ gate: TLSGate, serverName: String) throws -> NIOSSLClientHandler {
+  private func makeClientHandler(_ gate: TLSGate, _ peer: TLSPeer, serverName: String) throws -> NIOSSLClientHandler {
     func make(_ name: String?) throws -> NIOSSLClientHandler {
       if let learnedAuthority {
         return try NIOSSLClientHandler(
           context: context, serverHostname: name, customVerificationCallback: gate.learning(learnedAuthority))
       }
-      return try NIOSSLClientHandler(context: context, serverHostname: name)
+      return try peer.clientHandler(context, name: name)
     }
     do {
       return try make(serverName)
@@ -89,6 +95,8 @@ final class TLSGate: ChannelInboundHandler {
   /// Nil when the handshake is over.
   private var completion: Completion?
   private var timer: Scheduled<Void>?
+  /// Who knows why the peer was refused.
+  var peer: TLSPeer?
   /// The first bytes that came look like JSON.
   var hasSeenPlainText = false
   /// The handshake fails because we let it fail, and the log has been told why.
@@ -198,16 +206,12 @@ final class TLSGate: ChannelInboundHandler {
   private func explanation(of text: String, _ context: ChannelHandlerContext) -> String {
     // The alert of a client that has not come to encrypt yet, as OpenSSL's sends when it refuses our certificate.
     if text == "bad packet length" { return " (the peer sent a plain alert: it may have refused our certificate)" }
-    guard text == "certificate verify failed",
-      let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
+    guard text == "certificate verify failed" else { return "" }
+    if let objection = peer?.objection { return " (\(objection))" }
+    guard let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
       let name = CertificateName(certificate)
     else { return "" }
-    let now = time(nil)
-    let reason =
-      certificate.notValidAfter < now
-      ? "it has expired"
-      : certificate.notValidBefore > now
-        ? "it is not valid yet" : name.isSelfIssued ? "it is self-signed" : "no CA certificate of ours vouches for it"
+    let reason = name.isSelfIssued ? "it is self-signed" : "no CA certificate of ours vouches for it"
     return " (certificate \(name.subject): \(reason))"
   }
 }

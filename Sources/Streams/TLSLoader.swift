@@ -13,6 +13,7 @@ struct TLSLoader {
   let settings: TLSSettings
   /// For files that are pipes.
   let patience: InputFile.Patience
+  let clock: @Sendable () -> time_t
 
   /// Why there is no TLS with these settings.
   struct Failure: Error {
@@ -51,8 +52,9 @@ struct TLSLoader {
     try setCiphers(&configuration)
     do {
       return TLSContext.Prepared(
-        context: try NIOSSLContext(configuration: configuration), learnedAuthority: learnedAuthority,
-        serverName: settings.serverName, handshakeTimeout: handshakeTimeout)
+        context: try NIOSSLContext(configuration: configuration),
+        policy: TLSPolicy(level: .standard, expiryGrace: settings.expiryGrace, clock: clock), learnedAuthority: learnedAuthority, serverName: settings.serverName,
+        handshakeTimeout: handshakeTimeout)
     } catch NIOSSLError.failedToLoadPrivateKey {
       throw Failure("Private key \(privateKey) does not match certificate public key in \(certificate)")
     } catch {

@@ -29,15 +29,23 @@ package struct TLSSettings: Equatable, Sendable {
   package var ciphersuites: String?
   /// The name we ask servers for (RFC 6066 §3) instead of the host's.
   package var serverName: String?
+  /// Seconds for which a connection goes on after a certificate of its peer has run out; nil: it does not end for that.
+  package var expiryGrace: Int64? = Self.defaultExpiryGrace
+
+  /// An hour: more than clocks differ, and long enough for a certificate that is replaced late not to cost a connection; none who is
+  /// no longer to be trusted stays for longer.
+  package static let defaultExpiryGrace: Int64 = 3600
 
   package init() {}
 
   /// - Parameters:
   ///   - authority: a file, or `none`; empty or nil: not configured.
   ///   - bootstraps: the file may have to be learned.
+  ///   - expiryGrace: in seconds; nil: without end.
   package init(
     privateKey: String?, certificate: String?, authority: String?, bootstraps: Bool, peerAuthority: String?,
-    protocols: String?, ciphers: String?, ciphersuites: String?, serverName: String?
+    protocols: String?, ciphers: String?, ciphersuites: String?, serverName: String?,
+    expiryGrace: Int64? = Self.defaultExpiryGrace
   ) {
     self.privateKey = privateKey
     self.certificate = certificate
@@ -49,6 +57,7 @@ package struct TLSSettings: Equatable, Sendable {
     self.ciphers = ciphers
     self.ciphersuites = ciphersuites
     self.serverName = serverName
+    self.expiryGrace = expiryGrace
   }
 
   /// The files that the settings are made of.

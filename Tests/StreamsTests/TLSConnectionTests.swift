@@ -29,6 +29,17 @@ private struct Certificates {
         + "openssl x509 -req -in csr -CA ca -CAkey cakey -set_serial \(UInt32.random(in: 1...UInt32.max)) -days 2 -out \(name)")
   }
 
+  /// A certificate that signs itself.
+  ///
+  /// - Parameter options: of openssl-ca(1): the dates.
+  func sign(_ name: String, _ subject: String, _ options: String) throws {
+    let dates = options.replacing("-not_before", with: "-startdate").replacing("-not_after", with: "-enddate")
+    let configuration = "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\n"
+    try sh(
+      "openssl req -new \(Self.key) -keyout \(name)-key -out csr -subj '\(subject)' && : >index && printf '\(configuration)' >conf && "
+        + "openssl ca -batch -notext -selfsign -config conf -keyfile \(name)-key -in csr -subj '\(subject)' -out \(name) \(dates)")
+  }
+
   private func sh(_ command: String) throws {
     guard system("cd \(directory.path) && { \(command); } >log 2>&1") == 0 else { throw StreamError(errnoCode: EIO) }
   }
@@ -123,6 +134,67 @@ private final class ClosingAtTheEnd: ChannelInboundHandler {
     }
   }
 
+  // MARK: - Time
+
+  /// Connects two sides and waits for the end of the connection, which one of them judges by a clock that is ahead.
+  private func connectUntilTheEnd(serverClock: time_t, clientClock: time_t, grace: Int64?) async throws {
+    let certificates = try Certificates()
+    func context(_ clock: time_t) -> TLSContext {
+      var settings = certificates.settings("server")
+      settings.expiryGrace = grace
+      return TLSContext(settings, clock: { time(nil) + clock })
+    }
+    let (listener, method) = try listen(context(serverClock)) { accepted in
+      try accepted.channel.pipeline.syncOperations.addHandler(ClosingAtTheEnd())
+    }
+    defer { listener.close() }
+    let channel = try await dial(method, on: group.next(), rundir: "/", tls: context(clientClock)) { channel in
+      try channel.pipeline.syncOperations.addHandler(ClosingAtTheEnd())
+    }.get()
+    try await channel.closeFuture.get()
+  }
+
+  private static let day = 86_400
+
+  @Test func aSessionEndsWhenTheCertificateOfItsPeerHasRunOut() async throws {
+    try await connectUntilTheEnd(serverClock: 3 * Self.day, clientClock: 0, grace: 0)
+    try await connectUntilTheEnd(serverClock: 0, clientClock: 3 * Self.day, grace: 0)
+    // Two days less a second: the timer has to go off.
+    try await connectUntilTheEnd(serverClock: 2 * Self.day - 2, clientClock: 0, grace: 0)
+    try await connectUntilTheEnd(serverClock: 2 * Self.day + 58, clientClock: 0, grace: 60)
+  }
+
+  @Test(arguments: [Int64(2 * 86_400), nil])
+  func aSessionGoesOnDuringTheGrace(_ grace: Int64?) async throws {
+    let certificates = try Certificates()
+    var settings = certificates.settings("server")
+    settings.expiryGrace = grace
+    let tls = TLSContext(settings, clock: { time(nil) + 3 * Self.day })
+    let (listener, method) = try listen(tls) { try $0.channel.pipeline.syncOperations.addHandler(Echo()) }
+    defer { listener.close() }
+    let first = group.any().makePromise(of: String.self)
+    let channel = try await dial(method, on: group.next(), rundir: "/", tls: tls) {
+      try $0.pipeline.syncOperations.addHandler(FirstRead(first))
+    }.get()
+    try await channel.writeAndFlush(ByteBuffer(string: "hello")).get()
+    #expect(try await first.futureResult.get() == "hello")
+    try await channel.close().get()
+  }
+
+  @Test func datesOfCertificatesAreRead() throws {
+    let certificates = try Certificates()
+    for (dates, begin, end) in [
+      ("-not_before 19500101000000Z -not_after 20491231235959Z", -631_152_000, 2_524_607_999),
+      ("-not_before 20000229120000Z -not_after 20500101000000Z", 951_825_600, 2_524_608_000),
+      ("-not_before 19700101000000Z -not_after 99991231235959Z", 0, 253_402_300_799),
+    ] {
+      try certificates.sign("dated", "/CN=dated", dates)
+      let der = try NIOSSLCertificate.fromPEMFile(certificates.path("dated"))[0].toDERBytes()
+      let validity = try #require(CertificateValidity(der: der))
+      #expect(validity.begin == begin && validity.end == end)
+    }
+  }
+
   // MARK: - Names
 
   @Test func namesAreReadFromCertificates() throws {
@@ -147,7 +219,7 @@ private final class ClosingAtTheEnd: ChannelInboundHandler {
       for bit in 0..<8 {
         var changed = der
         changed[position] ^= 1 << bit
-        _ = CertificateName(der: changed)
+        _ = (CertificateName(der: changed), CertificateValidity(der: changed), CertificateStrength(der: changed))
       }
     }
     #expect(CertificateName(der: Array(der.prefix(40))) == nil)
