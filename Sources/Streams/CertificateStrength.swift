@@ -13,6 +13,9 @@ struct CertificateStrength: Equatable {
     let bits: Int
     /// Whether the TLS library can use it.
     let isSupported: Bool
+
+    /// Whether the library can also shake hands with it: TLS 1.3 has no signatures with P-224, and it has none at all.
+    var isForHandshakes: Bool { isSupported && name != "P-224" }
   }
 
   let key: Key
@@ -112,7 +115,8 @@ extension CertificateStrength.Key {
     self.init(name: "DSA of \(length) bits", bits: Self.strength(ofModulus: length), isSupported: false)
   }
 
-  private init(curve identifier: String?) {
+  /// - Parameter identifier: of a named curve.
+  init(curve identifier: String?) {
     let curve = identifier.flatMap { Self.curves[$0] } ?? (identifier ?? "explicit parameters", 0, false)
     self.init(name: curve.0, bits: curve.1, isSupported: curve.2)
   }

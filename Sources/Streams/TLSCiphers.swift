@@ -48,7 +48,7 @@ struct TLSCipher: Hashable {
     var selection: [TLSCipher] = []
     var banned: Set<TLSCipher> = []
     for item in text.split(whereSeparator: { ":, ;".contains($0) }) {
-      // `@STRENGTH` and `@SECLEVEL=N`: ours are in that order, and none is weak.
+      // `@STRENGTH`: ours are in that order. `@SECLEVEL=N`: TLSSecurityLevel.swift.
       guard item.first != "@" else { continue }
       let sign = item.first.flatMap { "!-+".contains($0) ? $0 : nil }
       let matching = matches(sign == nil ? item : item.dropFirst())

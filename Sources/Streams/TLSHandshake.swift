@@ -152,14 +152,14 @@ final class TLSGate: ChannelInboundHandler {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     guard completion == nil else {
-      let text = Self.text(error)
+      let text = TLSErrorText.words(error)
       return fail(StreamError(errnoCode: EPROTO), because: text + explanation(of: text, context), context)
     }
     switch error {
     // An end without farewell: those behind are about to be told that this is the end.
     case NIOSSLError.uncleanShutdown, is NIOSSLCloseTimedOutError: return
     case is BoringSSLError, is NIOSSLError:
-      Log.streamSSL.warning("\(name): SSL_read: \(Self.text(error))", metadata: Log.limited("read"))
+      Log.streamSSL.warning("\(name): SSL_read: \(TLSErrorText.words(error))", metadata: Log.limited("read"))
       context.fireErrorCaught(IOError(errnoCode: EIO, reason: "SSL_read"))
     default:
       context.fireErrorCaught(error)
@@ -185,22 +185,6 @@ final class TLSGate: ChannelInboundHandler {
   }
 
   // MARK: - Words
-
-  /// The library's error in words: `certificate verify failed`.
-  private static func text(_ error: any Error) -> String {
-    let stack: NIOBoringSSLErrorStack =
-      switch error {
-      case NIOSSLError.handshakeFailed(.sslError(let stack)), BoringSSLError.sslError(let stack): stack
-      default: []
-      }
-    guard let first = stack.first else {
-      return (error as? IOError).map { errnoText($0.errnoCode) } ?? "\(error)"
-    }
-    if first == .eofDuringHandshake { return "unexpected eof while reading" }
-    // Error: NUMBER error:CODE:LIBRARY:FUNCTION:REASON at FILE:LINE
-    let message = "\(first)".split(separator: " at ").first ?? "error"
-    return (message.split(separator: ":").last ?? message).lowercased().replacing("_", with: " ")
-  }
 
   /// What is wrong with a certificate that was not accepted, as far as it shows.
   private func explanation(of text: String, _ context: ChannelHandlerContext) -> String {

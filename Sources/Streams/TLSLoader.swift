@@ -27,10 +27,23 @@ struct TLSLoader {
 
   func load(handshakeTimeout: TimeAmount) throws(Failure) -> TLSContext.Prepared {
     let (privateKey, certificate, authority) = try required()
+    guard let level = TLSSecurityLevel(ciphers: settings.ciphers ?? "") else {
+      throw Failure("\(settings.ciphers ?? ""): invalid command")
+    }
     var configuration = TLSConfiguration.makeClientConfiguration()
+    setProtocols(&configuration)
+    try setCiphers(&configuration, level)
+    configuration.curves = level.groups
+    configuration.signingSignatureAlgorithms = level.signatures
+    configuration.verifySignatureAlgorithms = level.signatures
     configuration.privateKey = .privateKey(try loadKey(privateKey))
     var chain = try certificates(in: certificate, what: "certificate")
-    if let path = settings.peerAuthority { chain += try certificates(in: path, what: "peer CA certificate") }
+    try check(chain, in: certificate, what: "certificate", level)
+    if let path = settings.peerAuthority {
+      let sent = try certificates(in: path, what: "peer CA certificate")
+      try check(sent, in: path, what: "peer CA certificate", level)
+      chain += sent
+    }
     // Whom a name belongs to is decided by the CA and, for servers, by who connects where: host names are not compared.
     configuration.certificateVerification = .noHostnameVerification
     configuration.sendCANameList = true
@@ -44,21 +57,21 @@ struct TLSLoader {
       configuration.trustRoots = .certificates([])
     case .file(let path), .bootstrap(let path):
       let authorities = try certificates(in: path, what: "CA certificates")
+      warn(of: authorities, in: path)
       configuration.trustRoots = .certificates(authorities)
       Self.complete(&chain, from: authorities)
     }
     configuration.certificateChain = chain.map { .certificate($0) }
-    setProtocols(&configuration)
-    try setCiphers(&configuration)
     do {
       return TLSContext.Prepared(
         context: try NIOSSLContext(configuration: configuration),
-        policy: TLSPolicy(level: .standard, expiryGrace: settings.expiryGrace, clock: clock), learnedAuthority: learnedAuthority, serverName: settings.serverName,
+        policy: TLSPolicy(level: level, expiryGrace: settings.expiryGrace, clock: clock), learnedAuthority: learnedAuthority, serverName: settings.serverName,
         handshakeTimeout: handshakeTimeout)
     } catch NIOSSLError.failedToLoadPrivateKey {
       throw Failure("Private key \(privateKey) does not match certificate public key in \(certificate)")
     } catch {
-      throw Failure("cannot use the TLS configuration: \(error)")
+      throw Failure(
+        "cannot use certificate \(certificate) with its key: \(TLSErrorText.words(error))")
     }
   }
 
@@ -93,11 +106,16 @@ struct TLSLoader {
   }
 
   /// Unlike protocols, a cipher string without any suite of ours is no mistake to pass over: it may be there to keep weak ones out.
-  private func setCiphers(_ configuration: inout TLSConfiguration) throws(Failure) {
+  private func setCiphers(_ configuration: inout TLSConfiguration, _ level: TLSSecurityLevel) throws(Failure) {
     // Without SHA-1 in CBC mode; a cipher string may bring it back for old peers.
-    let ciphers = TLSCipher.selected(by: settings.ciphers ?? "ECDHE+AESGCM:ECDHE+CHACHA20:AESGCM")
+    let ciphers = TLSCipher.selected(by: settings.ciphers ?? "ECDHE+AESGCM:ECDHE+CHACHA20:AESGCM").filter(level.admits)
     guard !ciphers.isEmpty else {
       throw Failure("\(settings.ciphers ?? ""): no cipher match")
+    }
+    guard level.admitsTLS13 || configuration.maximumTLSVersion == .tlsv12 else {
+      throw Failure(
+        "\(settings.ciphers ?? ""): security level \(level.number) takes --ssl-protocols=TLSv1.2, as the TLS library cannot do without "
+          + "TLS_AES_128_GCM_SHA256 in TLS 1.3")
     }
     configuration.cipherSuites = ciphers.map(\.name).joined(separator: ":")
     guard let text = settings.ciphersuites else { return }
@@ -121,6 +139,33 @@ struct TLSLoader {
     }
   }
 
+  // MARK: - Strength
+
+  /// Refuses certificates of ours that no peer should take.
+  private func check(
+    _ certificates: [NIOSSLCertificate], in path: String, what: String, _ level: TLSSecurityLevel
+  ) throws(Failure) {
+    for (position, certificate) in certificates.enumerated() {
+      guard let der = try? certificate.toDERBytes(), let name = CertificateName(der: der), let strength = CertificateStrength(der: der)
+      else { throw Failure("failed to load \(what) from \(path): a certificate in it cannot be read") }
+      guard position == 0 ? strength.key.isForHandshakes : strength.key.isSupported else {
+        throw Failure("failed to load \(what) from \(path): keys of type \(strength.key.name) are not supported")
+      }
+      if let objection = level.objection(to: strength, isTrusted: name.isSelfIssued) {
+        throw Failure("failed to load \(what) from \(path): certificate \(name.subject): \(objection)")
+      }
+    }
+  }
+
+  /// Names CAs in vain. There may be others beside them.
+  private func warn(of authorities: [NIOSSLCertificate], in path: String) {
+    for authority in authorities {
+      guard let der = try? authority.toDERBytes(), let key = CertificateStrength(der: der)?.key, !key.isSupported else { continue }
+      let subject = CertificateName(der: der)?.subject ?? "?"
+      Log.streamSSL.warning("CA certificate \(subject) in \(path): keys of type \(key.name) are not supported, so it vouches for nobody")
+    }
+  }
+
   // MARK: - Files
 
   private func loadKey(_ path: String) throws(Failure) -> NIOSSLPrivateKey {
@@ -128,7 +173,7 @@ struct TLSLoader {
     do {
       return try NIOSSLPrivateKey(bytes: bytes, format: .pem)
     } catch {
-      throw Failure("failed to load private key from \(path): not a PEM private key without passphrase")
+      throw Failure("failed to load private key from \(path): \(PrivateKeyKind.objection(to: bytes))")
     }
   }
 
@@ -137,8 +182,10 @@ struct TLSLoader {
     do {
       let certificates = try NIOSSLCertificate.fromPEMBytes(bytes)
       if !certificates.isEmpty { return certificates }
+    } catch where PEMText.body("CERTIFICATE", in: bytes) != nil {
+      throw Failure("failed to load \(what) from \(path): a certificate in it cannot be read")
     } catch {
-      Log.streamSSL.debug("\(path): \(error)")
+      Log.streamSSL.debug("\(path): \(TLSErrorText.words(error))")
     }
     throw Failure("failed to load \(what) from \(path): no PEM certificate")
   }

@@ -24,11 +24,18 @@ package final class TestAuthority {
   }
 
   /// Makes a CA whose certificate signs itself.
-  package init(_ name: String, in directory: RunDirectory) throws {
+  ///
+  /// - Parameters:
+  ///   - keyOptions: options of openssl-req(1) that choose the kind of its key.
+  ///   - digest: what it signs itself with.
+  package init(
+    _ name: String, in directory: RunDirectory, keyOptions: [String] = TestAuthority.elliptic, digest: String = "sha256"
+  ) throws {
     self.directory = directory
     self.name = name
     try openssl(
-      ["req", "-x509"] + Self.elliptic + ["-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/O=Test/CN=\(name)"])
+      ["req", "-x509", "-\(digest)"] + keyOptions
+        + ["-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/O=Test/CN=\(name)"])
   }
 
   /// The CA's certificate.
@@ -42,13 +49,18 @@ package final class TestAuthority {
   ///   - subject: whose it is, such as `/O=Test/CN=name`.
   ///   - isRSA: whether the key is one of RSA, and not of an elliptic curve.
   ///   - dates: options of openssl-ca(1) such as `-enddate`, or nil: from now on for two days.
-  package func identity(_ file: String, subject: String, dates: [String]? = nil, isRSA: Bool = false) throws -> Identity {
+  ///   - keyOptions: options of openssl-req(1) that choose another kind of key.
+  ///   - digest: what the CA signs with.
+  package func identity(
+    _ file: String, subject: String, dates: [String]? = nil, isRSA: Bool = false, keyOptions: [String]? = nil, digest: String = "sha256"
+  ) throws -> Identity {
     let identity = Identity(key: directory.path("\(file)-privkey.pem"), certificate: directory.path("\(file)-cert.pem"))
     let request = directory.path("\(file).csr")
-    try openssl(["req", "-new"] + (isRSA ? ["-newkey", "rsa:2048"] : Self.elliptic) + ["-nodes", "-keyout", identity.key, "-out", request, "-subj", subject])
+    let kind = keyOptions ?? (isRSA ? ["-newkey", "rsa:2048"] : Self.elliptic)
+    try openssl(["req", "-new"] + kind + ["-nodes", "-keyout", identity.key, "-out", request, "-subj", subject])
     guard let dates else {
       try openssl([
-        "x509", "-req", "-in", request, "-CA", certificate, "-CAkey", key, "-set_serial", "\(UInt32.random(in: 1...UInt32.max))",
+        "x509", "-req", "-\(digest)", "-in", request, "-CA", certificate, "-CAkey", key, "-set_serial", "\(UInt32.random(in: 1...UInt32.max))",
         "-days", "2", "-out", identity.certificate,
       ])
       return identity
@@ -74,7 +86,7 @@ package final class TestAuthority {
   }
 
   /// Keys that are made in no time.
-  private static let elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+  package static let elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
 
   private func openssl(_ arguments: [String]) throws { try succeed("/usr/bin/openssl", arguments, in: directory) }
 }
