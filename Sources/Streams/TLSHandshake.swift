@@ -32,7 +32,17 @@ extension TLSContext.Prepared {
 
   /// A context for one connection. The library knows the sessions and has the keys of the tickets of one context only and cannot be
   /// told to do without: with a context of its own no connection can resume another, and who comes is judged each time.
-  private func freshContext() throws -> NIOSSLContext { try NIOSSLContext(configuration: context.configuration) }
+  private func freshContext() throws -> NIOSSLContext {
+    var configuration = context.configuration
+    if Log.streamSSL.logLevel <= .debug { configuration.sslContextCallback = Self.logServerName }
+    return try NIOSSLContext(configuration: configuration)
+  }
+
+  /// Logs whom a client asks for (RFC 6066 §3). It changes nothing.
+  private static let logServerName: NIOSSLContextCallback = { values, promise in
+    if let name = values.serverHostname { Log.streamSSL.debug("connection indicated server name \(name)") }
+    promise.succeed(.noChanges)
+  }
 
   /// Begins TLS as the client on a connected channel.
   ///

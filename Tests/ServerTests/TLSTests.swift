@@ -303,6 +303,16 @@ struct TLSTests {
     }
   }
 
+  @Test(arguments: ["-tls1_2", "-tls1_3"])
+  func aServerLogsTheNameThatClientsAskFor(_ version: String) throws {
+    let fixture = try TLSFixture()
+    let (server, port) = try fixture.start(["-vstream_ssl:dbg"])
+    #expect(try fixture.shakeHands(port, [version, "-noservername"]).contains("Verify return code: 0 (ok)"))
+    #expect(!server.log.contains("connection indicated server name"))
+    #expect(try fixture.shakeHands(port, [version, "-servername", "ovsdb.example.test"]).contains("Verify return code: 0 (ok)"))
+    try server.waitForLog("|stream_ssl|DBG|connection indicated server name ovsdb.example.test")
+  }
+
   // MARK: - Change
 
   @Test func changedFilesCountForNewConnections() throws {
