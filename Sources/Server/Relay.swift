@@ -135,7 +135,9 @@ final class Relay {
   /// Asks the source what it says of the database in `_Server`; old ones do not know that.
   private func askWhetherConnected() {
     let params: (inout ByteWriter) -> Void = { [name] writer in
-      writer.append(utf8: "[\"_Server\",[\"\(Self.serverMonitor)\"],{\"Database\":[{\"columns\":[\"connected\"],\"where\":[[\"name\",\"==\",")
+      writer.append("[\"_Server\",")
+      Self.writeMonitorID(of: Self.serverDatabase, to: &writer)
+      writer.append(utf8: ",{\"Database\":[{\"columns\":[\"connected\"],\"where\":[[\"name\",\"==\",")
       writer.appendQuoted(name)
       writer.append("]]}]}]")
     }
@@ -196,7 +198,9 @@ final class Relay {
     let params: (inout ByteWriter) -> Void = { [name, sourceCommitID] writer in
       writer.append("[")
       writer.appendQuoted(name)
-      writer.append(utf8: ",[\"\(Self.dataMonitor)\"],{")
+      writer.append(",")
+      Self.writeMonitorID(of: name, to: &writer)
+      writer.append(",{")
       for (position, table) in schema.tables.enumerated() {
         if position > 0 { writer.append(",") }
         writer.appendQuoted(table.name)
@@ -310,7 +314,7 @@ final class Relay {
   private func follow(_ params: JSONValue) {
     guard state == .following else { return giveUp("tells changes before the contents") }
     let hasID = monitor == .since
-    guard params[0]?[0]?.string == Self.dataMonitor, let updates = params[hasID ? 2 : 1] else {
+    guard Self.isMonitorID(params[0], of: name), let updates = params[hasID ? 2 : 1] else {
       return giveUp("sends an update of something else")
     }
     let id = hasID ? commitID(params[1]) : nil
@@ -373,9 +377,21 @@ final class Relay {
     server.closeSegment()
   }
 
-  /// The ids of the monitors at the source.
-  private static let dataMonitor = "relay"
-  private static let serverMonitor = "relay _Server"
+  private static let serverDatabase = "_Server"
+  /// The first word of a monitor's id at the source; the second is the database. As the peer's relay has it.
+  private static let monitorWord = "monid"
+
+  private static func writeMonitorID(of database: String, to writer: inout ByteWriter) {
+    writer.append("[")
+    writer.appendQuoted(monitorWord)
+    writer.append(",")
+    writer.appendQuoted(database)
+    writer.append("]")
+  }
+
+  private static func isMonitorID(_ id: JSONValue?, of database: String) -> Bool {
+    id?[0]?.string == monitorWord && id?[1]?.string == database
+  }
 
   private static func write(_ name: String, to writer: inout ByteWriter) {
     writer.append("[")
@@ -390,11 +406,11 @@ extension Relay: SourceLinkOwner {
   func link(_ link: SourceLink, received method: JSONValue, _ params: JSONValue) {
     beginBurst()
     if method.isString("monitor_canceled") {
-      if params[0]?[0]?.string == Self.dataMonitor { beginAnew() }
+      if Self.isMonitorID(params[0], of: name) { beginAnew() }
       return
     }
     guard method.isString("update3") || method.isString("update2") || method.isString("update") else { return }
-    if params[0]?[0]?.string == Self.serverMonitor {
+    if Self.isMonitorID(params[0], of: Self.serverDatabase) {
       link.settleMessage()
       noteConnected(params[1] ?? params)
     } else {

@@ -97,7 +97,7 @@ struct HostileSourceTests {
       ids.withLock { $0.append(request["params"]?[3]?.stringValue ?? "") }
       client.reply([false, "20000000-0000-4000-8000-000000000001", good.contents], to: request)
       // A row that is not there.
-      client.notify("update3", [["relay"], "20000000-0000-4000-8000-000000000002", ["T": [.init(stringLiteral: Self.other): ["modify": ["n": 8]]]]])
+      client.notify("update3", [["monid", "D"], "20000000-0000-4000-8000-000000000002", ["T": [.init(stringLiteral: Self.other): ["modify": ["n": 8]]]]])
     }
     defer { source.close() }
     let relay = try RelayTests.relay(of: "unix:\(source.socket)")
@@ -120,7 +120,7 @@ struct HostileSourceTests {
     try RelayTests.waitUntilAvailable(relay)
     let messages: [WireJSON] = [
       ["id": 77, "result": 3, "error": nil], ["id": 5, "method": "transact", "params": []], ["id": nil, "method": "locked", "params": []],
-      ["id": nil, "method": "update3", "params": []], ["id": nil, "method": "update3", "params": [["relay"], 4, [:]]],
+      ["id": nil, "method": "update3", "params": []], ["id": nil, "method": "update3", "params": [["monid", "D"], 4, [:]]],
       ["id": nil, "method": "update2", "params": [["relay _Server"], ["Database": 3]]], ["id": nil, "method": "monitor_canceled", "params": [4]],
       ["method": 3], [1, 2],
     ]
@@ -143,7 +143,7 @@ struct HostileSourceTests {
       var number = 0
       while !isOver.load(ordering: .acquiring) {
         number += 1
-        client.notify("update3", [["relay"], "00000000-0000-0000-0000-000000000000", ["T": [.init(stringLiteral: Self.row): ["modify": ["n": .integer(number)]]]]])
+        client.notify("update3", [["monid", "D"], "00000000-0000-0000-0000-000000000000", ["T": [.init(stringLiteral: Self.row): ["modify": ["n": .integer(number)]]]]])
       }
     }
     defer { source.close() }
@@ -188,8 +188,8 @@ struct HostileSourceTests {
       guard ["get_schema", "monitor", "list_dbs"].contains(method) else { return client.fail("unknown method", of: request) }
       good.answer(client, method, request)
       guard method == "monitor" else { return }
-      client.notify("update", [["relay"], ["T": [.init(stringLiteral: Self.row): ["old": ["n": 7], "new": ["n": 8, "c": ["set", []]]]]]])
-      client.notify("update", [["relay"], ["T": [.init(stringLiteral: Self.other): ["new": ["n": 9, "c": ["set", []]]]]]])
+      client.notify("update", [["monid", "D"], ["T": [.init(stringLiteral: Self.row): ["old": ["n": 7], "new": ["n": 8, "c": ["set", []]]]]]])
+      client.notify("update", [["monid", "D"], ["T": [.init(stringLiteral: Self.other): ["new": ["n": 9, "c": ["set", []]]]]]])
     }
     defer { source.close() }
     let relay = try RelayTests.relay(of: "unix:\(source.socket)")

@@ -103,6 +103,14 @@ struct RelayTests {
     #expect(promises.broken(by: try exactDump(of: "D", over: try source.session()), range: writer.range).isEmpty)
   }
 
+  @Test(arguments: [Side.ours, .peer])
+  func aRelayNamesItsMonitorsByTheDatabase(side: Side) throws {
+    let source = try DatabaseServer(.ours, [.schema(Self.schema)], options: ["-vfile:jsonrpc:dbg"])
+    try Self.waitUntilAvailable(try Self.relay(side, of: source.remote))
+    let log = try readText(source.logPath)
+    for name in ["_Server", "D"] { #expect(log.contains(#"["\#(name)",["monid","\#(name)"],{"#), "\(name)") }
+  }
+
   // MARK: - Requests
 
   @Test func theUpdateComesBeforeTheReply() throws {
