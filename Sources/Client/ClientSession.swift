@@ -118,6 +118,7 @@ package final class ClientSession: Sendable {
     connection.probeIntervalMilliseconds = probeIntervalMilliseconds
     connection.logsClosing = logsClosing
     connection.announcesClosing = true
+    connection.readsWhileFull = true
     let notifications = AsyncStream.makeStream(of: ClientNotification.self)
     let state = ClientSessionState(
       connection: connection, channel: channel, notifications: notifications.continuation,

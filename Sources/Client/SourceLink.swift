@@ -165,6 +165,7 @@ package final class SourceLink {
     let connection = RPCConnection(name: method.name, messageBytesMax: messageBytesMax)
     connection.probeIntervalMilliseconds = probeMilliseconds
     connection.announcesClosing = true
+    connection.readsWhileFull = true
     connection.input.defersLargeObjects = true
     connection.owner = self
     try channel.pipeline.syncOperations.addHandler(connection)

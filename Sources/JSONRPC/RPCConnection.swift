@@ -29,8 +29,9 @@ extension RPCConnectionOwner {
 /// pressure, fairness and batching are its own.
 ///
 /// Invariants:
-/// 1. Nothing is read while reading is paused, while the peer does not take our output, or while more than a little input is
-///    left that the owner has not looked at. So a peer can make us hold one message of its own making and about a megabyte of output.
+/// 1. Nothing is read while reading is paused, while the peer does not take our output (but see `readsWhileFull`), or while more than
+///    a little input is left that the owner has not looked at. So a peer can make us hold one message of its own making and about a
+///    megabyte of output.
 /// 2. `output` and shared buffers leave in the order in which they were appended.
 /// 3. `closed` is told once, and afterwards nothing else.
 package final class RPCConnection: ChannelDuplexHandler {
@@ -57,6 +58,11 @@ package final class RPCConnection: ChannelDuplexHandler {
   /// Whether the log tells the end of the connection at all. A program that ends with its only connection says so itself.
   package var logsClosing = true
 
+  /// Whether reading goes on while the peer does not take our output. A client needs that: a server stops reading while its own output
+  /// is full, and two ends that both stop wait for each other for ever. Such an owner stops asking when `isWritable` says so; answers
+  /// to the peer's echo requests are then what grows, and reading stops at `echoBytesMax` of them.
+  package var readsWhileFull = false
+
   /// Whether `output` stays where it is, because its owner is in the middle of a message of several pieces.
   package var holdsOutput = false
 
@@ -73,6 +79,8 @@ package final class RPCConnection: ChannelDuplexHandler {
   private(set) var hasReachedEnd = false
   var discardsOutput = false
   private var hasUnflushed = false
+  /// Answers to echo requests since the peer last took all output, in bytes.
+  private var echoBytes = 0
   var isTracing = false
 
   /// Bytes given to the channel since the beginning.
@@ -85,6 +93,9 @@ package final class RPCConnection: ChannelDuplexHandler {
 
   /// Capacity that the output buffer keeps between flushes.
   private static let retainedOutputBytesMax = 2048
+
+  /// Answers to echo requests, in bytes, that a peer which does not read them can make us hold while `readsWhileFull`, and one more.
+  package static let echoBytesMax = 1 << 20
 
   /// - Parameters:
   ///   - name: the name in logs.
@@ -133,11 +144,13 @@ package final class RPCConnection: ChannelDuplexHandler {
 
   /// Appends the answer to an echo request.
   package func answerEcho(id: JSONValue, params: JSONValue) {
+    let before = output.count
     output.append("{\"id\":")
     id.write(to: &output)
     output.append(",\"result\":")
     params.write(to: &output)
     output.append(",\"error\":null}")
+    if !isWritable { echoBytes += output.count - before }
   }
 
   /// Forgets the input that `next()` took.
@@ -161,7 +174,9 @@ package final class RPCConnection: ChannelDuplexHandler {
     if hasReachedEnd { finish(.endOfFile) } else { resumeHeldRead() }
   }
 
-  private var mayRead: Bool { !isPaused && isWritable && (isDrained || input.bufferedCount < Self.unseenBytesMax) }
+  private var mayRead: Bool { !isPaused && isOutputBounded && (isDrained || input.bufferedCount < Self.unseenBytesMax) }
+
+  private var isOutputBounded: Bool { isWritable || readsWhileFull && echoBytes < Self.echoBytesMax }
 
   /// Input that may wait for the owner before reading stops. An owner usually takes what came before the sockets are looked at again;
   /// to stop and start reading around that would cost two system calls for each read.
@@ -274,6 +289,7 @@ package final class RPCConnection: ChannelDuplexHandler {
   package func channelWritabilityChanged(context: ChannelHandlerContext) {
     isWritable = context.channel.isWritable
     guard isWritable, !isClosed else { return }
+    echoBytes = 0
     owner?.becameWritable(self)
     resumeHeldRead()
   }

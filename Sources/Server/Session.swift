@@ -279,9 +279,9 @@ extension Session: RPCConnectionOwner {
     server.enqueue(self)
   }
 
-  /// Counts what the client's input takes.
+  /// Counts what the client's input takes, with its requests that wait for a relay's source.
   private func noteInput() {
-    let bytes = connection.input.memoryBytes
+    let bytes = connection.input.memoryBytes + waitingBytes
     guard bytes != inputBytes else { return }
     server.inputBytes += bytes - inputBytes
     inputBytes = bytes

@@ -29,9 +29,13 @@ package final class LinkProxy: Sendable {
   private let listener: Int32
   private let state = Mutex(State())
 
-  package init(_ socket: String, to target: String) throws {
+  /// What each direction may hold, in bytes; nil: what the system gives a socket.
+  private let window: Int?
+
+  package init(_ socket: String, to target: String, window: Int? = nil) throws {
     self.socket = socket
     self.target = target
+    self.window = window
     listener = try WireSession.listen(socket)
     Thread.detachNewThread { self.accept() }
   }
@@ -77,6 +81,7 @@ package final class LinkProxy: Sendable {
         Glibc.close(client)
         continue
       }
+      for descriptor in [client, server] { narrow(descriptor) }
       state.withLock { $0.descriptors += [client, server] }
       let ends = Mutex(2)
       for (from, to) in [(client, server), (server, client)] {
@@ -103,8 +108,13 @@ package final class LinkProxy: Sendable {
     Glibc.close(server)
   }
 
+  private func narrow(_ descriptor: Int32) {
+    guard var size = window.map(Int32.init) else { return }
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+  }
+
   private func pump(_ from: Int32, _ to: Int32) {
-    var buffer = [UInt8](repeating: 0, count: 16384)
+    var buffer = [UInt8](repeating: 0, count: window ?? 16384)
     while true {
       let count = recv(from, &buffer, buffer.count, 0)
       if count < 0, errno == EINTR { continue }
