@@ -2,6 +2,8 @@
 //
 // When to try again to connect, and what to say about it: 1, 2, 4, 8 seconds, and silence once the limit is reached.
 
+internal import JSON
+
 /// The schedule of attempts to reach one remote, or one of several that are tried in turn.
 ///
 /// The words are those of the logging module `reconnect`; whoever uses it logs them.
@@ -35,7 +37,7 @@ package struct Backoff: Sendable {
   /// - Parameter isPassive: whether the attempt was to listen.
   package mutating func failed(isPassive: Bool = false) -> Pause {
     let pause = nextMilliseconds == 0 ? Self.firstMilliseconds : nextMilliseconds
-    nextMilliseconds = min(pause * 2, limitMilliseconds)
+    nextMilliseconds = min(pause.saturatingTimes(2), limitMilliseconds)
     guard isAnnounced else { return Pause(milliseconds: pause, announcement: nil) }
     if pause >= limitMilliseconds, pause > Self.firstMilliseconds {
       isAnnounced = false

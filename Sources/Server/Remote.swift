@@ -29,6 +29,9 @@ final class Remote {
   private var listener: Listener?
   private var isRemoved = false
   private var retry: Scheduled<Void>?
+  /// The pause before the next attempt, and when it began.
+  private var pauseBegin = NIODeadline.now()
+  private var pauseMilliseconds: Int64 = 0
   private var backoff: Backoff
   private(set) var state = State.backoff
   private(set) var lastError: String?
@@ -91,7 +94,7 @@ final class Remote {
     if new.dscp != old.dscp { listener?.setDSCP(new.dscp) }
     if new.dscp != old.dscp || new.isReadOnly != old.isReadOnly || new.role != old.role { closeSessions() }
     for session in sessions.values { session.connection.probeIntervalMilliseconds = probeMilliseconds }
-    if retry != nil, !method.isPassive, new.maxBackoffMilliseconds < old.maxBackoffMilliseconds { scheduleConnect() }
+    if retry != nil, !method.isPassive, new.maxBackoffMilliseconds < old.maxBackoffMilliseconds { awaitRetry() }
   }
 
   private var probeMilliseconds: Int64 {
@@ -207,9 +210,16 @@ final class Remote {
     state = .backoff
     let pause = backoff.failed()
     if let announcement = pause.announcement { log.info("\(method.name): \(announcement)") }
+    (pauseBegin, pauseMilliseconds) = (.now(), pause.milliseconds)
+    awaitRetry()
+  }
+
+  /// Connects when the pause is over, which a lowered limit shortens: the time that has passed counts, and no failure is added.
+  private func awaitRetry() {
     let limit = max(options.maxBackoffMilliseconds, RemoteOptions.backoffMillisecondsMin)
     retry?.cancel()
-    retry = server.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(min(pause.milliseconds, limit))) { [weak self] in
+    let end = pauseBegin + .milliseconds(min(pauseMilliseconds, limit))
+    retry = server.eventLoop.assumeIsolated().scheduleTask(deadline: end) { [weak self] in
       self?.connect()
     }
   }

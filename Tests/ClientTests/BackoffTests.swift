@@ -28,6 +28,14 @@ import Testing
     #expect(backoff.limitMilliseconds == 1000)
   }
 
+  /// The limit is what the column `max_backoff` or a file says: any integer.
+  @Test(arguments: [Int64.min, -1, 0, 2_147_483_648, 9_007_199_254_740_992, Int64.max]) func pausesDoubleUpToAnyLimit(_ limit: Int64) {
+    var backoff = Backoff(limitMilliseconds: limit)
+    let pauses = (0..<100).map { _ in backoff.failed().milliseconds }
+    #expect(pauses == pauses.sorted())
+    #expect(pauses.last == max(limit, Backoff.firstMilliseconds))
+  }
+
   @Test func attemptsToListenHaveTheirOwnWords() {
     var backoff = Backoff()
     _ = backoff.failed(isPassive: true)

@@ -95,6 +95,30 @@ struct DatabaseRemoteTests {
     #expect(before.st_ino == after.st_ino)
   }
 
+  /// A lowered limit shortens the pause that is going on and is no failure; whatever the columns say, the server goes on.
+  @Test func anyNumberInTheColumnsIsTaken() throws {
+    let server = try Self.start()
+    let session = try server.session()
+    let numbers: [Int] = [.min, -9_007_199_254_740_992, -2_147_483_648, -1, 0, 1, 2_147_483_648, 9_007_199_254_740_992, .max]
+    for number in numbers {
+      try Self.configure(
+        session,
+        managers: [
+          Self.manager(
+            "unix:nosuch.sock", .init("max_backoff", .integer(number)), .init("inactivity_probe", .integer(number)),
+            .init("other_config", ["map", [["dscp", .string("\(number)")]]])),
+          Self.manager("punix:n.sock", .init("inactivity_probe", .integer(number))),
+        ])
+      _ = try server.waitForSession("n.sock").call("list_dbs", [])
+    }
+    for step in 0..<80 {
+      _ = try session.call(
+        "transact",
+        ["R", ["op": "update", "table": "Manager", "where": [], "row": ["max_backoff": .integer(.max - step)]]])
+    }
+    #expect(try session.call("list_dbs", []).elements?.isEmpty == false)
+  }
+
   @Test(.enabled(if: Programs.has("ss"), "ss (iproute2) is not installed"), arguments: [nil, "10", "64", "x"])
   func trafficIsMarked(dscp: String?) throws {
     let server = try Self.start()
