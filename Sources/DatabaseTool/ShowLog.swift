@@ -152,23 +152,30 @@ struct ShowLog {
 
 /// Dates as `show-log` prints them.
 enum DateText {
-  /// `YYYY-MM-DD HH:MM:SS.mmm` in UTC.
+  /// `YEAR-MM-DD HH:MM:SS.mmm` in UTC; the year has as many digits as it needs.
   ///
-  /// - Parameter date: Milliseconds since 1970, or seconds when less than 2^31-1, as old files have them.
+  /// - Parameter date: Milliseconds since 1970, or seconds when less than 2^31-1, as old files have them. Seconds too far in the past
+  ///   to be counted in milliseconds wrap around, as with the peer.
   static func utc(_ date: Int64) -> String {
-    let isSeconds = date < Int64(Int32.max)
-    let seconds = isSeconds ? date : floorDivide(date, 1000)
-    let milliseconds = isSeconds ? 0 : date - seconds * 1000
+    let instant = date < Int64(Int32.max) ? date &* 1000 : date
+    let seconds = floorDivide(instant, 1000)
+    let milliseconds = remainder(instant, 1000)
     let days = floorDivide(seconds, 86_400)
-    let rest = seconds - days * 86_400
+    let rest = remainder(seconds, 86_400)
     let (year, month, day) = civil(days)
     let clock = [rest / 3600, rest / 60 % 60, rest % 60].map { padded($0, 2) }.joined(separator: ":")
-    return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2)) \(clock).\(padded(milliseconds, 3))"
+    return "\(year)-\(padded(month, 2))-\(padded(day, 2)) \(clock).\(padded(milliseconds, 3))"
   }
 
   private static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 {
     let quotient = a / b
     return a % b < 0 ? quotient - 1 : quotient
+  }
+
+  /// What `floorDivide` leaves. `a - quotient * b` could not be computed for the least integers.
+  private static func remainder(_ a: Int64, _ b: Int64) -> Int64 {
+    let remainder = a % b
+    return remainder < 0 ? remainder + b : remainder
   }
 
   private static func padded(_ number: Int64, _ width: Int) -> String {

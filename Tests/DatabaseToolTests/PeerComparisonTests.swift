@@ -3,6 +3,7 @@
 // The same command lines given to Open vSwitch's ovsdb-tool and to ours: output, messages and status must be the same.
 
 import Foundation
+import Journal
 import Testing
 
 @Suite(.enabled(if: Workspace.peer != nil)) struct PeerComparisonTests {
@@ -46,6 +47,21 @@ import Testing
     let peer = try #require(Workspace.peer)
     let theirs = try workspace.run(peer, ["show-log", detail, file]).unordered
     let ours = try workspace.run(Workspace.ours, [detail, "show-log", file]).unordered
+    #expect(ours == theirs)
+  }
+
+  /// Dates are what the file says: any integer, seconds or milliseconds.
+  private static let dates: [Int64] = [
+    -9_223_372_036_854_775_808, -9_223_372_036_854_775_807, -67_768_040_609_740_801, -62_167_219_201, -62_135_596_800, -2_147_483_648,
+    -1000, -999, -1, 0, 2_147_483_646, 2_147_483_647, 2_147_483_648, 4_294_967_296, 9_007_199_254_740_992, 253_402_300_799_999,
+    253_402_300_800_000, 9_223_372_036_854_775_806, 9_223_372_036_854_775_807,
+  ]
+
+  @Test(arguments: dates) func theSameDateIsShownOfAnyInteger(date: Int64) throws {
+    let log = try LogFile.create(path: workspace.url("dated.db").path)
+    for record in [Fixtures.schema, #"{"_date":\#(date)}"#] { log.append(Array(record.utf8)) }
+    try log.persistCreation()
+    let (theirs, ours) = try both(["show-log", "dated.db"])
     #expect(ours == theirs)
   }
 
