@@ -52,7 +52,7 @@ enum RewriteCommands {
       let opened = try DatabaseFile.open(path, progress: advance)
       meter.begin("\(activity): writing")
       // What a torn end lost would be lost for good by rewriting; the user decides.
-      if case .torn(let error, _, _, _) = opened.recovery { throw error }
+      if let error = opened.recovery.endError { throw error }
       let result = try changed(opened.database, change)
       let replacement = try opened.log.beginReplacement()
       try replacement.append(

@@ -30,7 +30,7 @@ enum TransactCommands {
     let opened = try ToolError.wrapping { () throws(LogError) in
       let opened = try DatabaseFile.open(path)
       // A write would cut off the torn end; the user decides.
-      if case .torn(let error, _, _, _) = opened.recovery { throw error }
+      if let error = opened.recovery.endError { throw error }
       return opened
     }
     try run(document, on: opened.database, as: role(invocation)) { (commit) throws(LogError) in

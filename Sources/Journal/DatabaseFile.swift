@@ -117,8 +117,9 @@ package enum DatabaseFile {
     writer.withBytes { log.append($0) }
     try log.persistCreation()
     do {
+      let directory = try fileSystem.openDirectory(of: target)
       try fileSystem.rename(temporary, target)
-      try fileSystem.syncDirectory(of: target)
+      try directory.syncEntries()
     } catch {
       throw LogError.failed(path, "rename failed", error)
     }

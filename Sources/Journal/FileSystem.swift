@@ -142,16 +142,10 @@ extension FileSystem {
     return "\(String(cString: directory))/\(file)"
   }
 
-  /// Puts the entries of the directory that holds `path` on stable storage. File systems that cannot say so.
-  func syncDirectory(of path: String) throws(SystemError) {
+  /// Opens the directory that holds `path`, so that its entries can be put on stable storage later, when no descriptor may be free.
+  func openDirectory(of path: String) throws(SystemError) -> Descriptor {
     let directory = FilePath.directory(of: path)
-    let descriptor = try open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY, 0)
-    defer { close(descriptor) }
-    do {
-      try sync(descriptor)
-    } catch where error.code == EINVAL || error.code == EROFS {
-      // The file system has no such notion (fsync(2)); there is nothing that could be waited for.
-    }
+    return Descriptor(try open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY, 0), self)
   }
 }
 
@@ -185,6 +179,15 @@ package final class Descriptor: Sendable {
   }
 
   deinit { fileSystem.close(number) }
+
+  /// Puts the entries of a directory on stable storage.
+  func syncEntries() throws(SystemError) {
+    do {
+      try fileSystem.sync(number)
+    } catch where error.code == EINVAL || error.code == EROFS {
+      // The file system has no such notion (fsync(2)); there is nothing that could be waited for.
+    }
+  }
 
   /// Writes all of `bytes` at `offset`, going on after short writes.
   func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {

@@ -22,8 +22,19 @@ package final class LogFile {
     /// Record number `record` at `offset` is no good and nothing good stands behind it: what a crash or a full disk
     /// leaves. Everything before was applied; the next write cuts off the last `excess` bytes first.
     case torn(LogError, record: Int, offset: Int, excess: Int)
+    /// The same of a record that is whole, and says what does not fit: somebody wrote it so. The next write takes its place, once
+    /// the last `excess` bytes are kept in a file beside this one (RejectedEnd.swift).
+    case rejected(LogError, record: Int, offset: Int, excess: Int)
     /// Good records stand behind a bad one. Everything before it was applied; the file takes no writes, whoever asks.
     case damaged(LogError)
+
+    /// Why the end of the file was not taken, when the next write would take its place.
+    package var endError: LogError? {
+      switch self {
+      case .torn(let error, _, _, _), .rejected(let error, _, _, _): error
+      case .clean, .damaged: nil
+      }
+    }
   }
 
   /// The file's name as the user gave it.
@@ -46,6 +57,8 @@ package final class LogFile {
   package private(set) var baseSize: Int?
   /// True when something may stand behind `size`.
   private var hasExcess = false
+  /// True when a whole record stands there, which must be kept.
+  var hasRejectedEnd = false
   /// Why this file must stay as it is; nil for one that may be written.
   package private(set) var damage: LogError?
   /// How many bytes the last write wanted that failed; nil after one that succeeded.
@@ -97,7 +110,7 @@ package final class LogFile {
       try flush()
       do throws(SystemError) {
         try fileSystem.sync(descriptor.number)
-        try fileSystem.syncDirectory(of: resolvedPath)
+        try fileSystem.openDirectory(of: resolvedPath).syncEntries()
       } catch {
         throw LogError.failed(path, "sync failed", error)
       }
@@ -145,7 +158,7 @@ package final class LogFile {
 
     /// Gives every record to `body` in order; an error that `body` throws counts as damage of that record.
     ///
-    /// A record that is whole but that `body` refuses is never torn: somebody wrote it so, and cutting it off would lose it.
+    /// A record that is whole but that `body` refuses is never torn: somebody wrote it so, and what takes its place keeps it aside.
     ///
     /// - Parameters:
     ///   - keepsDamaged: Give back a file with damage inside, which will take no writes, instead of throwing.
@@ -178,7 +191,10 @@ package final class LogFile {
         } catch {
           if index == 0 || error.code != nil { throw error }
           guard let damage = try log.damage(error, index: index, start: start, intactEnd: end) else {
-            return (log, .torn(error, record: index, offset: start, excess: try log.noteExcess()))
+            let excess = try log.noteExcess()
+            guard end != nil else { return (log, .torn(error, record: index, offset: start, excess: excess)) }
+            log.hasRejectedEnd = true
+            return (log, .rejected(error, record: index, offset: start, excess: excess))
           }
           guard keepsDamaged else { throw damage.refusal }
           log.damage = damage.report
@@ -195,7 +211,7 @@ package final class LogFile {
   private func damage(_ cause: LogError, index: Int, start: Int, intactEnd: Int?) throws(LogError) -> LogError.Damage? {
     var scan = try RecordScan(descriptor, path: path, kind: kind)
     let count = try scan.count(from: intactEnd ?? start + 1)
-    if intactEnd == nil, count == 0, !scan.isIncomplete { return nil }
+    if count == 0, !scan.isIncomplete { return nil }
     return LogError.Damage(
       path: path, record: index, offset: start, cause: cause, isIntact: intactEnd != nil, goodRecordsBehind: count,
       isCountComplete: !scan.isIncomplete)
@@ -326,6 +342,7 @@ package final class LogFile {
 
   private func cutExcess() throws(LogError) {
     guard hasExcess else { return }
+    try keepRejectedEnd()
     do {
       try fileSystem.truncate(descriptor.number, size)
       hasExcess = false
@@ -338,17 +355,17 @@ package final class LogFile {
 
   /// What another thread needs to put everything on stable storage that was flushed when this was asked for.
   package var syncTarget: SyncTarget {
-    SyncTarget(path: path, resolvedPath: resolvedPath, descriptor: descriptor, shared: shared)
+    SyncTarget(path: path, descriptor: descriptor, shared: shared)
   }
 
   /// The error of a sync that failed, as long as the file has not been replaced.
   package var syncFailure: LogError? { shared.failure }
 
   /// Takes the place of the old file: `replacement` holds all that it held. Its name is not on stable storage yet.
-  func adopt(_ new: Descriptor, size: Int, recordCount: Int, baseSize: Int?) {
+  func adopt(_ new: Descriptor, in directory: Descriptor, size: Int, recordCount: Int, baseSize: Int?) {
     descriptor = new
     shared = SharedState()
-    shared.isNameUnsynced.store(true, ordering: .releasing)
+    shared.unsyncedDirectory = directory
     self.size = size
     self.recordCount = recordCount
     self.baseSize = baseSize
@@ -362,9 +379,14 @@ package final class LogFile {
 final class SharedState: Sendable {
   /// Bytes of whole records, for those who copy from the file while it grows.
   let readableSize = Atomic<Int>(0)
-  /// The file was renamed, and a crash could still bring back the one that had the name before.
-  let isNameUnsynced = Atomic<Bool>(false)
+  private let renamedIn = Mutex<Descriptor?>(nil)
   private let firstFailure = Mutex<LogError?>(nil)
+
+  /// The directory in which the file was renamed, while a crash could still bring back the one that had the name before.
+  var unsyncedDirectory: Descriptor? {
+    get { renamedIn.withLock { $0 } }
+    set { renamedIn.withLock { $0 = newValue } }
+  }
 
   /// Set by a sync that failed; never cleared, because nobody can tell what the kernel dropped.
   var failure: LogError? { firstFailure.withLock { $0 } }
@@ -379,7 +401,6 @@ final class SharedState: Sendable {
 /// Puts a file on stable storage, from any thread and as often as wanted.
 package struct SyncTarget: Sendable {
   fileprivate let path: String
-  fileprivate let resolvedPath: String
   fileprivate let descriptor: Descriptor
   fileprivate let shared: SharedState
 
@@ -391,9 +412,9 @@ package struct SyncTarget: Sendable {
     if let failure = shared.failure { throw failure }
     do {
       try descriptor.fileSystem.syncData(descriptor.number)
-      if shared.isNameUnsynced.load(ordering: .acquiring) {
-        try descriptor.fileSystem.syncDirectory(of: resolvedPath)
-        shared.isNameUnsynced.store(false, ordering: .releasing)
+      if let directory = shared.unsyncedDirectory {
+        try directory.syncEntries()
+        shared.unsyncedDirectory = nil
       }
     } catch {
       let report = LogError.failed(path, "fsync failed", error)

@@ -28,6 +28,8 @@ package final class LogReplacement: @unchecked Sendable {
   private let fileSystem: FileSystem
 
   fileprivate let descriptor: Descriptor
+  /// Open from the start: after the rename nothing but a sync of it may fail.
+  fileprivate let directory: Descriptor
   private let old: Descriptor
   private let oldShared: SharedState
 
@@ -44,6 +46,8 @@ package final class LogReplacement: @unchecked Sendable {
   /// Bytes before this the kernel has been told to write.
   private var begunSize = 0
   private var isInPlace = false
+  /// What the new file has not of the old one's owner, group and mode, and why.
+  package private(set) var unkeptAttribute: LogError?
 
   private static let chunkByteCount = 1 << 18
   /// What is written at one go by the sync at the end delays everybody on the machine: a large file goes to the disk in steps as it grows.
@@ -59,6 +63,7 @@ package final class LogReplacement: @unchecked Sendable {
     copiedPosition = log.size
     oldRecordCount = log.recordCount
     do {
+      directory = try fileSystem.openDirectory(of: resolvedPath)
       do {
         try fileSystem.remove(resolvedPath)
       } catch where error.code == ENOENT {
@@ -83,7 +88,7 @@ package final class LogReplacement: @unchecked Sendable {
   }
 
   /// Owner and mode of the old file, as far as the process may: a compaction by root must not lock out a server that
-  /// runs as somebody else. Where the owner cannot be kept the mode is not copied either, as its group bits would then
+  /// runs as somebody else. Where the group cannot be kept the mode is not copied either, as its group bits would then
   /// speak of another group.
   private func copyAttributes() throws(LogError) {
     do {
@@ -92,15 +97,34 @@ package final class LogReplacement: @unchecked Sendable {
       if (wanted.owner, wanted.group) != (present.owner, present.group) {
         do {
           try fileSystem.setOwner(descriptor.number, wanted.owner, wanted.group)
-        } catch where error.code == EPERM {
-          return
+        } catch where Self.meansRefused(error) {
+          unkeptAttribute = .failed(path, "keeping the owner failed", error)
+          guard try keepGroup(wanted.group, present.group) else { return }
         }
       }
-      try fileSystem.setMode(descriptor.number, wanted.mode)
+      do {
+        try fileSystem.setMode(descriptor.number, wanted.mode)
+      } catch where Self.meansRefused(error) {
+        unkeptAttribute = .failed(path, "keeping the mode failed", error)
+      }
     } catch {
       throw LogError.failed(path, "create failed", error)
     }
   }
+
+  /// Returns whether the new file has the old one's group.
+  private func keepGroup(_ wanted: UInt32, _ present: UInt32) throws(SystemError) -> Bool {
+    if wanted == present { return true }
+    do {
+      try fileSystem.setOwner(descriptor.number, .max, wanted)  // The owner stays (chown(2): -1).
+      return true
+    } catch where Self.meansRefused(error) {
+      return false
+    }
+  }
+
+  /// The process may not, or the file system has no such attribute: no reason to do without the new file.
+  private static func meansRefused(_ error: SystemError) -> Bool { [EPERM, EOPNOTSUPP, ENOSYS].contains(error.code) }
 
   /// Adds a record: first the schema, then the snapshot. Written in pieces, so that memory stays small.
   package func append(_ data: UnsafeRawBufferPointer) throws(LogError) {
@@ -242,6 +266,7 @@ extension LogFile {
   package func beginReplacement() throws(LogError) -> LogReplacement {
     precondition(!hasPending, "a replacement begins between commits")
     if let damage { throw damage }
+    try keepRejectedEnd()
     return try LogReplacement(of: self)
   }
 
@@ -261,7 +286,7 @@ extension LogFile {
     let commitCount = copiesCommits ? recordCount - replacement.oldRecordCount : 0
     let old = descriptor
     adopt(
-      replacement.descriptor, size: replacement.size, recordCount: replacement.ownRecordCount + commitCount,
+      replacement.descriptor, in: replacement.directory, size: replacement.size, recordCount: replacement.ownRecordCount + commitCount,
       baseSize: replacement.baseSize)
     return old
   }

@@ -41,6 +41,10 @@ extension Server {
     } catch {
       return done(error)
     }
+    if let warning = replacement.unkeptAttribute, !store.hasWarnedOfAttribute {
+      databaseLog.warning("\(warning)")
+      store.hasWarnedOfAttribute = true
+    }
     store.isReplacing = true
     let snapshot = database.database.snapshot
     let finish: (LogError?) -> Void = { failure in

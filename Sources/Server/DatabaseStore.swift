@@ -18,6 +18,8 @@ final class DatabaseStore {
   var schedule: CompactionSchedule
   /// A compaction or conversion writes a new file; there is one at a time.
   var isReplacing = false
+  /// Whether the log says already that a new file could not get the old one's owner or mode.
+  var hasWarnedOfAttribute = false
   /// Why the last write failed; nil when it succeeded.
   private var writeFailure: LogError?
   /// Writes that failed since the last one that succeeded.

@@ -99,6 +99,13 @@ extension Server {
     switch recovery {
     case .clean: return
     case .damaged(let report): databaseLog.error("\(report)")
+    case .rejected(let cause, let record, let offset, let excess):
+      databaseLog.error("\(cause.object)")
+      databaseLog.error(
+        """
+        \(path): record \(record) at offset \(offset) is whole but cannot be applied: everything before is served, and the next write \
+        takes its place, with the last \(excess) bytes kept in \(path).rejected-\(offset)
+        """)
     case .torn(let cause, let record, let offset, let excess):
       databaseLog.error("\(cause.object)")
       databaseLog.error(

@@ -177,14 +177,56 @@ import Testing
         if record.index == index { throw LogError(.syntaxError, "does not fit") }
       }.recovery
     }
-    // The last one as well: it is whole, so no crash left it, and somebody may want it.
-    let last = #expect(throws: LogError.self) { try loadRefusing(3) }
-    #expect(last?.details.contains("record 3 at offset \(records[..<3].reduce(0) { $0 + $1.count }) does not fit") == true)
+    let offset = records[..<3].reduce(0) { $0 + $1.count }
+    #expect(
+      try loadRefusing(3)
+        == .rejected(LogError(.syntaxError, "does not fit"), record: 3, offset: offset, excess: records[3].count))
     let inside = #expect(throws: LogError.self) { try loadRefusing(2) }
     #expect(inside?.details.contains("record 2 at offset \(records[0].count + records[1].count)") == true)
     #expect(inside?.details.contains("1 good record follows it") == true)
     let first = #expect(throws: LogError.self) { try loadRefusing(0) }
     #expect(first?.details == "does not fit")
+  }
+
+  /// What stands at the end of the file when its last record is whole and refused.
+  private func rejectLast(_ behind: String = "") throws -> (log: LogFile, good: [UInt8], bad: [UInt8]) {
+    let good = [schemaText, "{\"a\":1}"].flatMap { framed($0) }
+    let bad = framed("{\"b\":1}") + Array(behind.utf8)
+    _ = try directory.write(good + bad, to: "x.db")
+    let log = try LogFile.open(path: path, fileSystem: script.fileSystem).load { (record) throws(LogError) in
+      if record.index == 2 { throw LogError(.syntaxError, "does not fit") }
+    }.log
+    #expect(try contents(of: path) == good + bad, "nothing is written before there is something to write")
+    return (log, good, bad)
+  }
+
+  @Test(arguments: ["", "OVSDB JSON 5", "garbage"]) func theNextWriteTakesThePlaceOfARejectedRecordWhichIsKept(behind: String) throws {
+    let (log, good, bad) = try rejectLast(behind)
+    let rejected = "\(path).rejected-\(good.count)"
+    _ = try directory.write([1], to: FilePath.name(of: rejected))
+    log.append(Array("{\"c\":1}".utf8))
+    try log.flush()
+    #expect(try contents(of: path) == good + framed("{\"c\":1}"))
+    #expect(try contents(of: rejected) == [1])
+    #expect(try contents(of: "\(rejected).1") == bad)
+  }
+
+  @Test(arguments: [ScriptedFileSystem.Call.open, .write, .sync])
+  func aRejectedRecordThatCannotBeKeptStays(call: ScriptedFileSystem.Call) throws {
+    let (log, good, bad) = try rejectLast()
+    script.inject(call, [1: .fail(ENOSPC)])
+    log.append(Array("{\"c\":1}".utf8))
+    #expect(throws: LogError.self) { try log.flush() }
+    #expect(try contents(of: path) == good + bad)
+    try log.flush()
+    #expect(try contents(of: path) == good + framed("{\"c\":1}"))
+    #expect(try contents(of: "\(path).rejected-\(good.count)") == bad)
+  }
+
+  @Test func aReplacementKeepsARejectedRecordAsWell() throws {
+    let (log, good, bad) = try rejectLast()
+    _ = try log.beginReplacement()
+    #expect(try contents(of: "\(path).rejected-\(good.count)") == bad)
   }
 
   @Test func anUnreadableFileIsNeverTakenForATornOne() throws {

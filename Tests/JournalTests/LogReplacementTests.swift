@@ -203,6 +203,60 @@ import Testing
     #expect(readAll(path).records.count == 2)
   }
 
+  /// Descriptors may run out while the new file is written, and the directory may become one that cannot be read.
+  @Test(arguments: [EMFILE, EACCES]) func nothingIsOpenedFromTheRenameOn(code: Int32) throws {
+    let log = try makeLog()
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    script.inject(.open, Dictionary(uniqueKeysWithValues: (1...100).map { ($0, .fail(code)) }))
+    try log.finish(replacement)
+    try append("{\"n\":1}", to: log)
+    try log.syncTarget.sync()
+    #expect(readAll(path).records.count == 3)
+  }
+
+  @Test(arguments: [1, 2]) func aReplacementThatCannotBeginHoldsUpNoCommit(openNumber: Int) throws {
+    let log = try makeLog()
+    script.inject(.open, [openNumber: .fail(EACCES)])
+    #expect(throws: LogError.self) { try log.beginReplacement() }
+    try append("{\"n\":1}", to: log)
+    try log.syncTarget.sync()
+    #expect(readAll(path).records.count == 4)
+  }
+
+  @Test func aModeThatMayNotBeSetIsNoReasonToKeepTheOldFile() throws {
+    let log = try makeLog()
+    script.inject(.setMode, [1: .fail(EPERM)])
+    let replacement = try log.beginReplacement()
+    #expect(replacement.unkeptAttribute?.code == EPERM)
+    try fill(replacement)
+    try log.finish(replacement)
+    #expect(readAll(path).records.count == 2)
+  }
+
+  /// The mode is kept with the group: its bits would speak of another one otherwise.
+  @Test(arguments: [true, false]) func anOwnerThatMayNotBeSetIsNoReasonToKeepTheOldFile(isGroupKept: Bool) throws {
+    var fileSystem = FileSystem.system
+    fileSystem.status = { descriptor throws(SystemError) in
+      var status = try FileSystem.system.status(descriptor)
+      (status.owner, status.group) = (UInt32(descriptor), UInt32(descriptor))
+      return status
+    }
+    fileSystem.setOwner = { _, owner, _ throws(SystemError) in
+      if owner != .max || !isGroupKept { throw SystemError(code: EPERM) }
+    }
+    let log = try LogFile.create(path: path, fileSystem: fileSystem)
+    log.append(Array(schemaText.utf8))
+    try log.persistCreation()
+    #expect(chmod(path, 0o604) == 0)
+    let replacement = try log.beginReplacement()
+    #expect(replacement.unkeptAttribute?.code == EPERM)
+    try fill(replacement)
+    try log.finish(replacement)
+    let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+    #expect((mode == 0o604) == isGroupKept)
+  }
+
   @Test func aDirectoryThatCannotBeSyncedLeavesTheNewFileInUseButTakesNoRecords() throws {
     let log = try makeLog()
     let replacement = try log.beginReplacement()

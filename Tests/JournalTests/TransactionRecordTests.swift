@@ -157,7 +157,9 @@ import Testing
     let good = #"{"r":{"\#(id(2))":{"n":1}}}"#
     // The first half of the bad record fits; nothing of it may stay.
     let bad = #"{"c":{},"r":{"\#(id(2))":{"n":9},"\#(id(3))":{"zz":1}}}"#
-    for (records, behind) in [([good, bad], "0 good records follow it"), ([good, bad, good], "1 good record follows it")] {
+    for (records, behind) in [
+      ([good, bad, good], "1 good record follows it"), ([good, bad, good, good], "2 good records follow it"),
+    ] {
       let path = try file(records)
       let before = try contents(of: path)
       let error = #expect(throws: LogError.self) { try DatabaseFile.open(path) }
@@ -174,6 +176,15 @@ import Testing
       #expect(throws: LogError.self) { try opened.log.beginReplacement() }
       #expect(try contents(of: path) == before)
     }
+  }
+
+  @Test func aMisfitAtTheEndGivesWhatStandsBefore() throws {
+    let good = #"{"r":{"\#(id(2))":{"n":1}}}"#
+    let bad = #"{"c":{},"r":{"\#(id(2))":{"n":9},"\#(id(3))":{"zz":1}}}"#
+    let opened = try DatabaseFile.open(try file([good, bad]))
+    #expect(opened.recovery.endError != nil)
+    #expect(rows(opened.database) == [row(2, n: "1").replacingOccurrences(of: " e=0", with: "")])
+    #expect(opened.log.damage == nil)
   }
 
   // MARK: - Writing
