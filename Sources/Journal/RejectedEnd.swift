@@ -14,10 +14,10 @@ extension LogFile {
   /// - Throws: What failed; then nothing may be cut off.
   func keepRejectedEnd() throws(LogError) {
     guard hasRejectedEnd else { return }
-    do {
+    do throws(SystemError) {
       let directory = try fileSystem.openDirectory(of: resolvedPath)
       let (name, copy) = try createRejectedFile()
-      do {
+      do throws(SystemError) {
         try copyEnd(to: copy)
         try fileSystem.sync(copy.number)
         try directory.syncEntries()
@@ -36,7 +36,7 @@ extension LogFile {
   private func createRejectedFile() throws(SystemError) -> (String, Descriptor) {
     var name = rejectedPath
     for number in 1...Self.rejectedNamesMax {
-      do {
+      do throws(SystemError) {
         return (name, Descriptor(try fileSystem.open(name, O_RDWR | O_CREAT | O_EXCL, 0o600), fileSystem))
       } catch where error.code == EEXIST {
         name = "\(rejectedPath).\(number)"
