@@ -20,6 +20,16 @@ need_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq "${missing[@]}" >/dev/null
 }
 
+# Installs Python packages that are missing; the names of package and module are the same.
+need_python() {
+  local module
+  for module in "$@"; do
+    python3 -c "import $module" 2>/dev/null && continue
+    echo "installing $module"
+    python3 -m pip install --quiet --break-system-packages "$module" 2>/dev/null || python3 -m pip install --quiet "$module"
+  done
+}
+
 need_swift() {
   command -v swift >/dev/null || { echo "swift 6.2 or later is needed: https://www.swift.org/install/linux" >&2; exit 1; }
 }
