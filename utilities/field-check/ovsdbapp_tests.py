@@ -2,10 +2,10 @@
 #
 # Runs ovsdbapp's own functional tests, which its package brings, and prints a line for each: its outcome and its name.
 #
-#     ovsdbapp_tests.py --jobs 2 --part 3/8
+#     ovsdbapp_tests.py --jobs 2 --part 1/2
 #
-# A part is every eighth test of the sorted list, so that a day's run is short and a week's has them all. Classes are shared
-# out among processes: a class's tests start one after another, each with its own servers in its own directory.
+# Part 1/2 is every second test of the sorted list, from the second on, so that a day's run is short and two days' have them all.
+# Classes are shared out among processes; the tests of a class have servers of their own in a directory of their own.
 
 import argparse
 import collections
