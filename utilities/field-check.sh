@@ -27,7 +27,8 @@ while [ $# -gt 0 ]; do
 done
 [[ $part =~ ^[0-9]+/[1-9][0-9]*$ ]] || { echo "$0: a part is INDEX/COUNT, not '$part'" >&2; exit 2; }
 
-need_packages python3 python3-pip openvswitch-switch openvswitch-common openvswitch-vtep ovn-common ovn-central ovn-host ovn-ic ovn-ic-db
+need_packages bsdextrautils python3 python3-pip openvswitch-switch openvswitch-common openvswitch-vtep \
+  ovn-common ovn-central ovn-host ovn-ic ovn-ic-db
 need_python ovs ovsdbapp oslotest testscenarios
 
 work=$(mktemp -d /tmp/field.XXXXXX)
@@ -89,7 +90,9 @@ step() {
   ( cd "$directory" && FIELD_PART=$part OVS_RUNDIR=$directory OVS_LOGDIR=$directory OVS_DBDIR=$directory OVS_SYSCONFDIR=$directory \
     OVN_RUNDIR=$directory OVN_LOGDIR=$directory OVN_DBDIR=$directory OVN_SYSCONFDIR=$directory OVS_SYSLOG_METHOD=null TMPDIR=$directory \
     timeout --kill-after=10 "$seconds" bash "$top/utilities/field-check/steps.sh" "$function" \
-    >"$directory/outcomes" 2>"$directory/log" ) || status=$?
+    >"$directory/outcomes" 2>"$directory/log" ) &
+  # A signal interrupts this wait, and no command in the foreground.
+  wait $! || status=$?
   end_processes
   # A step that was cut off is a failure, whatever it had said.
   case $status in
