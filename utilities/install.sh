@@ -5,9 +5,9 @@
 #     PREFIX=/usr utilities/install.sh --replace    # in the place of Open vSwitch's programs
 #     DESTDIR=/tmp/image utilities/install.sh       # below another root, for packages
 #
-# A file that another package owns, or that is there and is not one of ours, is not replaced without --replace: Open vSwitch's programs have the
-# same names. --from DIRECTORY takes the programs from there instead of building them. --uninstall removes what an installation with the same PREFIX
-# and DESTDIR put in place.
+# A file that another package owns, or that is there and is not one of ours, is not replaced without --replace: Open vSwitch's programs
+# have the same names. --from DIRECTORY takes the programs from there instead of building them. --uninstall removes what an installation
+# with the same PREFIX and DESTDIR put in place, and the directories that it made.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
@@ -30,6 +30,12 @@ while [ $# -gt 0 ]; do
   shift
 done
 case $prefix in /*) ;; *) echo "$0: PREFIX must be an absolute path, not '$prefix'" >&2; exit 2 ;; esac
+# As paths are compared and the work is done in another directory: absolute, each slash once.
+absolute() { realpath --canonicalize-missing --no-symlinks -- "$1"; }
+prefix=$(absolute "$prefix")
+prefix=${prefix%/}
+if [ -n "$root" ]; then root=$(absolute "$root"); fi
+if [ -n "$from" ]; then from=$(absolute "$from"); fi
 
 # Where a program goes: ovsdb-server is a daemon.
 directory_of() {
@@ -41,9 +47,15 @@ programs=(ovsdb-server ovsdb-client ovsdb-tool ovs-appctl ovsdb-bench)
 
 if [ -n "$uninstall" ]; then
   [ -f "$root$list" ] || { echo "$0: nothing is installed: no $root$list" >&2; exit 1; }
-  while IFS= read -r file; do rm -f -- "$root$file"; done <"$root$list"
+  mapfile -t entries <"$root$list"
   rm -f -- "$root$list"
-  rmdir -- "$root$(dirname "$list")" 2>/dev/null || true
+  # Directories that the installation made are listed with a slash, parents first. They stay when others have put something there.
+  for ((index = ${#entries[@]} - 1; index >= 0; index--)); do
+    case ${entries[index]} in
+      */) [ ! -d "$root${entries[index]}" ] || rmdir --ignore-fail-on-non-empty -- "$root${entries[index]%/}" ;;
+      *) rm -f -- "$root${entries[index]}" ;;
+    esac
+  done
   exit
 fi
 
@@ -79,8 +91,12 @@ for schema in schemas/*.ovsschema; do plan "$schema" "$prefix/share/swift-ovsdb/
 for unit in utilities/systemd/*.service utilities/systemd/*.socket utilities/systemd/*.target; do
   [ -f "$unit" ] || continue
   # The units name the programs where they are installed.
-  sed "s|/usr/sbin/ovsdb-server|$(directory_of ovsdb-server)/ovsdb-server|g; s|/usr/bin/\(ovsdb-client\|ovsdb-tool\|ovs-appctl\)|$prefix/bin/\1|g" \
-    "$unit" >"$work/${unit##*/}"
+  text=$(<"$unit")
+  for program in "${programs[@]}"; do
+    text=${text//\/usr\/sbin\/"$program"/"$(directory_of "$program")/$program"}
+    text=${text//\/usr\/bin\/"$program"/"$(directory_of "$program")/$program"}
+  done
+  printf '%s\n' "$text" >"$work/${unit##*/}"
   plan "$work/${unit##*/}" "$prefix/lib/systemd/system/${unit##*/}" 644
 done
 
@@ -102,16 +118,28 @@ if [ -z "$replace" ]; then
   fi
 fi
 
+# Makes a directory below the root and its parents, and notes those that were not there.
+directories=()
+make_directory() {
+  [ -n "$1" ] && [ ! -d "$root$1" ] || return 0
+  make_directory "${1%/*}"
+  mkdir -- "$root$1"
+  directories+=("$1/")
+}
+
+mkdir -p -- "$root/"
+# What an earlier installation made is still ours.
+if [ -f "$root$list" ]; then mapfile -t directories < <(grep '/$' "$root$list"); fi
 installed=()
 for index in "${!places[@]}"; do
   place=${places[index]}
-  mkdir -p "$root${place%/*}"
+  make_directory "${place%/*}"
   # Under another name first: a program that runs keeps its old file.
   install -m "${modes[index]}" "${sources[index]}" "$root$place.new"
   mv -f "$root$place.new" "$root$place"
   installed+=("$place")
 done
-printf '%s\n' "${installed[@]}" >"$root$list"
+printf '%s\n' "${directories[@]}" "${installed[@]}" | sed '/^$/d' >"$root$list"
 echo "installed ${#installed[@]} files below $root$prefix; $root$list lists them"
 if [ -z "$root" ] && [ "$prefix" != /usr ] && [ -x /usr/sbin/ovsdb-server ]; then
   echo "Open vSwitch's programs in /usr are still there: PATH decides which ones are found"
