@@ -9,8 +9,9 @@ import Testing
 @Suite(.enabled(if: Programs.hasOurs && Programs.has("pandoc"), "pandoc is not installed")) struct InstallTests {
   private func install(_ words: [String], prefix: String = "/opt/ovsdb", in directory: RunDirectory) throws -> CommandResult {
     let programs = (Side.ours.tool("ovsdb-tool") as NSString).deletingLastPathComponent
+    // A relative root is one below the directory of the caller.
     let environment = [
-      "PREFIX": prefix, "DESTDIR": directory.path("root"), "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
+      "PREFIX": prefix, "DESTDIR": "root", "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin",
     ]
     return try run(
       Repository.path("utilities/install.sh"), ["--from", programs] + words, environment: environment, in: directory, seconds: 120)
@@ -36,13 +37,45 @@ import Testing
       #expect(try readText("\(base)/share/bash-completion/completions/\(program)").contains("complete -F"))
     }
     #expect(try readText("\(base)/share/zsh/site-functions/_ovsdb").hasPrefix("#compdef"))
-    for unit in try files(directory) where unit.contains("/systemd/") {
-      #expect(!(try readText(unit)).contains("/usr/sbin/ovsdb-server"), "\(unit) runs another server")
-    }
+    try everyUnitRunsWhatIsInstalled(in: directory)
     // Again, over itself, and away.
     #expect(try install([], in: directory).status == 0)
     #expect(try install(["--uninstall"], in: directory).status == 0)
-    #expect(try files(directory) == [])
+    #expect(try succeed("/usr/bin/find", [directory.path("root"), "-mindepth", "1"], in: directory) == "")
+  }
+
+  /// Every command of a unit is a program of this installation.
+  private func everyUnitRunsWhatIsInstalled(in directory: RunDirectory) throws {
+    let services = try files(directory).filter { $0.hasSuffix(".service") }
+    #expect(!services.isEmpty)
+    for service in services {
+      let commands = try readText(service).matches(of: #/(?m)^Exec\w+=(\S+)/#).map { String($0.output.1) }
+      #expect(commands.count >= 3)
+      for command in commands {
+        #expect(FileManager.default.isExecutableFile(atPath: directory.path("root") + command), "\(service) runs \(command)")
+      }
+    }
+  }
+
+  @Test(arguments: ["/opt/a|b", "/opt/a&b", "/opt//c/"]) func theUnitsKnowAnyPrefix(prefix: String) throws {
+    let directory = try RunDirectory()
+    #expect(try install([], prefix: prefix, in: directory).status == 0)
+    try everyUnitRunsWhatIsInstalled(in: directory)
+    #expect(try install(["--uninstall"], prefix: prefix, in: directory).status == 0)
+    #expect(try succeed("/usr/bin/find", [directory.path("root"), "-mindepth", "1"], in: directory) == "")
+  }
+
+  @Test func directoriesOfOthersStay() throws {
+    let directory = try RunDirectory()
+    for path in ["opt", "opt/ovsdb/share/empty"] {
+      try FileManager.default.createDirectory(atPath: directory.path("root/\(path)"), withIntermediateDirectories: true)
+    }
+    #expect(try install([], in: directory).status == 0)
+    try write("another's\n", to: directory.path("root/opt/ovsdb/bin/other"))
+    #expect(try install(["--uninstall"], in: directory).status == 0)
+    let left = try succeed("/usr/bin/find", [directory.path("root/opt"), "-printf", "%P\\n"], in: directory)
+    #expect(
+      Set(left.split(separator: "\n")) == ["ovsdb", "ovsdb/bin", "ovsdb/bin/other", "ovsdb/share", "ovsdb/share/empty"], "\(left)")
   }
 
   @Test func filesOfOthersAreNotReplacedWithoutBeingTold() throws {

@@ -166,4 +166,33 @@ struct SocketActivationTests {
     child.stop()
     #expect(access(directory.path("db.sock"), F_OK) == 0)
   }
+
+  /// The commands of systemd.md's trial without systemd: the indented lines behind the sentence that announces it, up to the next heading.
+  private static func trial(in directory: RunDirectory) throws -> [String] {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let section = try readText(root.path + "/Documentation/systemd.md").split(separator: "To see it without systemd").last ?? ""
+    return section.prefix(upTo: section.firstRange(of: "\n## ")?.lowerBound ?? section.endIndex)
+      .split(separator: "\n").filter { $0.hasPrefix("    ") }
+      .map { $0.trimmingCharacters(in: .whitespaces).replacing("/tmp/", with: directory.path + "/") }
+  }
+
+  @Test(.enabled(if: Programs.has("systemd-socket-activate"), "systemd-socket-activate is not installed"))
+  func theTrialOfTheDocumentWorks() throws {
+    let directory = try RunDirectory()
+    let commands = try Self.trial(in: directory)
+    try #require(commands.count == 4)
+    let tools = (Side.ours.server as NSString).deletingLastPathComponent
+    // No variable names a run directory, and systemd-socket-activate would not pass it on.
+    let environment = ["PATH": "\(tools):\(ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")"]
+    let child = try ChildProcess(
+      "/bin/sh", ["-c", "exec \(commands[0])"], environment: environment, directory: directory.path, output: directory.path("out"),
+      errors: directory.path("err"))
+    try waitUntil("the socket", seconds: 60) { access(directory.path("db.sock"), F_OK) == 0 || !child.isRunning }
+    for (command, answer) in zip(commands.dropFirst(), ["_Server", "pfd:db", ""]) {
+      let result = try run("/bin/sh", ["-c", command], environment: environment, in: directory, seconds: 60)
+      let errors = try readText(directory.path("err"))
+      #expect(result.status == 0 && (answer.isEmpty || result.standardOutput.contains(answer)), "\(command): \(result) \(errors)")
+    }
+    #expect(try child.waitForExit(seconds: 60) == 0)
+  }
 }
