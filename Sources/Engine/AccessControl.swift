@@ -22,8 +22,8 @@ package final class AccessRole: Sendable {
 
   /// An error that tells whom the rules refuse what.
   package func refusal(_ what: String) -> OVSDBError {
-    OVSDBError(
-      .permissionError, "RBAC rules for client \"\(client ?? "(null)")\" role \"\(name)\" prohibit \(what)")
+    let who = client.map { "client \"\($0)\"" } ?? "client without a name"
+    return OVSDBError(.permissionError, "RBAC rules for \(who) role \"\(name)\" prohibit \(what)")
   }
 }
 

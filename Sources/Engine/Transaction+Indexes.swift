@@ -28,7 +28,8 @@ extension Transaction {
       if let other = table.row(index: position, key: key), other.uuid != row.uuid,
         let current = self.row(other.uuid, in: overlay.tableIndex), IndexKey(current, columns) == key
       {
-        throw violation(columns, key, row, current)
+        // As later versions than 3.1.0 have it: first the row that was there.
+        throw violation(columns, key, current, row)
       }
       if isAlone { continue }
       if let other = seen.updateValue(row, forKey: key) {

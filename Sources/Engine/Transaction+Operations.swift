@@ -48,8 +48,10 @@ extension Transaction {
       if row(uuid, in: table.index) != nil || tables[table.index].rows[uuid] != nil {
         throw OVSDBError(
           .duplicateUUID,
-          "This UUID would duplicate a UUID already present within the table or deleted within the same transaction.",
-          at: json)
+          """
+          This UUID would duplicate a UUID already present within the "\(table.name)" table or deleted from this table within the \
+          same transaction.
+          """, at: json)
       }
       prescribed = uuid
     }
@@ -107,7 +109,8 @@ extension Transaction {
     for json in mutationsJSON.elements { mutations.append(try Mutation(json: json, table: table, symbols: symbols)) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
     let uuids = matching(table, condition)
-    if let role { try checkMutate(uuids, of: mutations.map(\.column), in: table, by: role) }
+    // Who changes nothing needs no permission: later versions than 3.1.0 count the rows.
+    if let role, !mutations.isEmpty { try checkMutate(uuids, of: mutations.map(\.column), in: table, by: role) }
     for uuid in uuids {
       for mutation in mutations {
         guard let row = row(uuid, in: table.index) else { continue }

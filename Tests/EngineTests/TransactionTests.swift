@@ -241,4 +241,48 @@ import Testing
     #expect(result.commit != nil, "\(result.text)")
     #expect(database.checkInvariants().isEmpty)
   }
+
+  /// As versions after 3.1.0 word it.
+  @Test func aRepeatedUUIDIsReportedWithItsTable() throws {
+    let database = try makeDatabase(Self.tables)
+    let insert = #"{"op":"insert","table":"B","row":{},"uuid":"0f000000-0000-4000-8000-000000000001"}"#
+    _ = try database.run(insert)
+    let details = #"""
+      This UUID would duplicate a UUID already present within the \"B\" table or deleted from this table within the same transaction.
+      """#
+    for operations in [insert, #"{"op":"delete","table":"B","where":[]},"# + insert] {
+      #expect(try database.run(operations).text.contains(details))
+    }
+  }
+
+  /// As in versions after 3.1.0, whichever of the two has the smaller UUID.
+  @Test(arguments: [1, 9]) func theRowThatWasThereIsNamedFirst(_ number: Int) throws {
+    let database = try makeDatabase(Self.tables)
+    func uuid(_ number: Int) -> String { "0f000000-0000-4000-8000-00000000000\(number)" }
+    _ = try database.run(#"{"op":"insert","table":"A","row":{"n":7},"uuid":"\#(uuid(5))"}"#)
+    let result = try database.run(#"{"op":"insert","table":"A","row":{"n":7},"uuid":"\#(uuid(number))"}"#)
+    #expect(
+      result.text.contains(
+        """
+        First row, with UUID \(uuid(5)), existed in the database before this transaction and was not modified by the transaction.  \
+        Second row, with UUID \(uuid(number)), was inserted by this transaction.
+        """), "\(result.text)")
+  }
+
+  /// As in versions after 3.1.0: who changes nothing needs no permission.
+  @Test func aMutationOfNothingNeedsNoPermission() throws {
+    let roles = #"""
+      {"RBAC_Role":{"columns":{"name":{"type":"string"},"permissions":{"type":{"key":"string",
+        "value":{"type":"uuid","refTable":"RBAC_Permission"},"min":0,"max":"unlimited"}}},"isRoot":true},
+      "RBAC_Permission":{"columns":{"table":{"type":"string"}},"isRoot":true},
+      "T":{"columns":{"n":{"type":"integer"}},"isRoot":true}}
+      """#
+    let database = try makeDatabase(roles)
+    _ = try database.run(#"{"op":"insert","table":"T","row":{}},{"op":"insert","table":"T","row":{}}"#)
+    let context = TransactionContext(role: AccessRole(name: "r", client: "c"))
+    let nothing = try database.run(#"{"op":"mutate","table":"T","where":[],"mutations":[]}"#, context: context)
+    #expect(nothing.text == #"[{"count":2}]"#)
+    let something = try database.run(#"{"op":"mutate","table":"T","where":[],"mutations":[["n","+=",1]]}"#, context: context)
+    #expect(try something.errorTag == "permission error")
+  }
 }

@@ -205,7 +205,11 @@ struct RoleTests {
     }
     let (ours, peers) = (answers[.ours] ?? [], answers[.peer] ?? [])
     #expect(ours.count == peers.count && ours.count > 100)
-    for (ours, peer) in zip(ours, peers) { #expect(ours == peer) }
+    for (ours, peer) in zip(ours, peers) {
+      // Later versions, as ours, ask nobody for permission to change nothing.
+      let isNothing = ours.contains("\"mutations\":[]") && peer.contains("prohibit mutate operation")
+      #expect(isNothing ? !ours.contains("permission error") : ours == peer)
+    }
     #expect(ours.contains { $0.contains("prohibit row insertion into table") })
   }
 
@@ -244,8 +248,9 @@ struct RoleTests {
       _ = try subject.root.call("transact", .array(Self.contents(authorization: [""])))
       let refused = try subject.transact(
         ["R", ["op": "insert", "table": "Open", "row": [:]]], role: "r", as: fixture.client, scheme: "tcp")
+      let client = side == .ours ? "client without a name" : #"client \"(null)\""#
       #expect(
-        refused.contains(#"RBAC rules for client \"(null)\" role \"r\" prohibit row insertion into table \"Open\"."#), "\(refused)")
+        refused.contains(#"RBAC rules for \#(client) role \"r\" prohibit row insertion into table \"Open\"."#), "\(refused)")
       let read = try subject.transact(
         ["R", ["op": "select", "table": "Open", "where": [], "columns": ["n"]]], role: "r", as: fixture.client, scheme: "tcp")
       #expect(read == "[{\"rows\":[{\"n\":1}]}]\n")
@@ -283,8 +288,10 @@ struct RoleTests {
         presentable(
           try run(side.tool("ovsdb-tool"), ["--rbac-role=r", command, file, request], in: directory), directory: directory)
       }
-      #expect(results[0] == results[1])
-      #expect(results[0].standardOutput.contains(#"client \"(null)\" role \"r\""#))
+      #expect(results[0].status == results[1].status)
+      #expect(results[0].standardOutput.contains(#"client without a name role \"r\""#))
+      let peers = results[1].standardOutput.replacing(#"client \"(null)\""#, with: "client without a name")
+      #expect(results[0].standardOutput == peers)
     }
   }
 
@@ -408,6 +415,6 @@ struct RoleTests {
       ).text
     }
     #expect(try update(6).contains("permission error") == !isWanted)
-    #expect(try update(5).contains("client \\\"\(isWanted ? user : "(null)")\\\" role"))
+    #expect(try update(5).contains(isWanted ? "client \\\"\(user)\\\" role" : "client without a name role"))
   }
 }
