@@ -33,7 +33,7 @@ package enum Conversion {
       let columns = pairs(from: old.schema, to: new, rules)
       for (uuid, row) in old.rows {
         let (converted, _) = builder.obtain(uuid, in: new)
-        for pair in columns { converted.set(pair.new, to: try pair.convert(row[pair.old], rules)) }
+        for pair in columns { converted.set(pair.new, to: try pair.convert(row, rules)) }
       }
     }
     return try builder.finish()
@@ -46,7 +46,22 @@ package enum Conversion {
     /// The types say the same, so values pass as they are.
     let isSame: Bool
 
-    func convert(_ datum: Datum, _ rules: ConversionRules) throws(OVSDBError) -> Datum {
+    /// The value of a row of the old schema.
+    ///
+    /// - Throws: what the value must be, and behind it whose value it is. What comes first is the reference's text, which clients
+    ///   know.
+    func convert(_ row: Row, _ rules: ConversionRules) throws(OVSDBError) -> Datum {
+      do throws(OVSDBError) {
+        return try convert(row[old], rules)
+      } catch {
+        var error = error
+        let place = "table \"\(row.table.name)\", row \(row.uuid), column \"\(old.name)\""
+        error.details = error.details.map { "\($0) (\(place))" } ?? place
+        throw error
+      }
+    }
+
+    private func convert(_ datum: Datum, _ rules: ConversionRules) throws(OVSDBError) -> Datum {
       if isSame { return datum }
       if rules == .live { try refuseRealAsInteger(datum) }
       var writer = ByteWriter(capacity: 64)

@@ -64,7 +64,7 @@ package final class ConvertedDatabase: @unchecked Sendable {
       if let row {
         var converted: [(ColumnSchema, Datum)] = []
         converted.reserveCapacity(pair.columns.count)
-        for column in pair.columns { converted.append((column.new, try column.convert(row[column.old], .live))) }
+        for column in pair.columns { converted.append((column.new, try column.convert(row, .live))) }
         values = converted
       }
       changes.append(FollowedChange(table: pair.table, uuid: target.uuid, values: values))

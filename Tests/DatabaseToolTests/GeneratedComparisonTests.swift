@@ -50,9 +50,11 @@ import Testing
     #expect(theirs.status == 0)
     let peer = try #require(Workspace.peer)
     for command in [["compact", "g.db"], ["convert", "g.db", "gs"]] {
-      let results = [
+      var results = [
         try workspace.run(peer, command + ["theirs.db"]).comparable, try workspace.run(Workspace.ours, command + ["ours.db"]).comparable,
       ]
+      // Ours says whose value does not fit.
+      results[1].errors = results[1].errors.replacing(#/ \(table "[^"]*", row [0-9a-f-]{36}, column "[^"]*"\)/#, with: "")
       #expect(results[0] == results[1], "\(command)")
       guard results[0].status == 0 else { continue }
       let shown = try ["theirs.db", "ours.db"].map { normal(try workspace.run(peer, ["show-log", "-mm", $0])) }
