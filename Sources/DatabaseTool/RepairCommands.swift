@@ -21,6 +21,7 @@ enum RepairCommands {
       meter.finish()
       for gap in survey.gaps { Program.writeOutput("\(path): \(gap.text)\n") }
       Program.writeOutput("\(path): \(survey.goodCount) good records; ovsdb-tool salvage copies them into a new file\n")
+      if survey.lacksSchema { Program.writeOutput("\(path): salvage: \(LogError.schemaAdvice)\n") }
       return InspectCommands.no
     }
     meter.begin("check: rows", of: ToolProgress.byteCount(of: path))
@@ -29,6 +30,7 @@ enum RepairCommands {
     } catch {
       meter.finish()
       Program.writeOutput("\(path): records are intact, but do not make a database: \(error)\n")
+      if survey.lacksSchema { Program.writeOutput("\(path): salvage: \(LogError.schemaAdvice)\n") }
       return InspectCommands.no
     }
     meter.finish()
@@ -84,6 +86,9 @@ private struct Survey {
   var kind = FileKind.standalone
   var goodCount = 0
   var gaps: [Gap] = []
+  /// A standalone file without a good record 0.
+  var lacksSchema: Bool { kind == .standalone && !hasSchema }
+  private var hasSchema = false
 
   /// Gives every good record to `body`, in order.
   mutating func walk(_ path: String, _ meter: ProgressMeter, _ body: (Record) throws(LogError) -> Void) throws(LogError) {
@@ -94,6 +99,7 @@ private struct Survey {
       case .end: return
       case .record(let record):
         goodCount += 1
+        if record.start == 0, kind == .standalone { hasSchema = (try? DatabaseFile.schema(of: record, path: path)) != nil }
         try body(record)
         meter.advance(to: Int64(record.offset))
       case .bad(let error):

@@ -137,7 +137,7 @@ package enum DatabaseFile {
     return try assembly.finish()
   }
 
-  fileprivate static func schema(of record: Record, path: String) throws(LogError) -> DatabaseSchema {
+  package static func schema(of record: Record, path: String) throws(LogError) -> DatabaseSchema {
     let document = try record.document(of: path)
     defer { withExtendedLifetime(document) {} }
     do {
@@ -246,6 +246,7 @@ extension DatabaseFile {
     /// - Returns: why it does not fit, nil when it does.
     /// - Throws: when it is the schema that does not fit; without it there is nothing to salvage.
     package mutating func add(_ record: Record) throws(LogError) -> LogError? {
+      if taken.isEmpty, record.start > 0 { throw .damagedSchema(path) }
       let data = Array(record.text)
       let saved = assembly.savedRows(of: record)
       do throws(LogError) {
@@ -253,7 +254,7 @@ extension DatabaseFile {
         taken.append(data)
         return nil
       } catch {
-        if taken.isEmpty { throw error }
+        if taken.isEmpty { throw .damagedSchema(path, error) }
         // A part of it may have been applied.
         assembly.restore(saved)
         return error
@@ -266,7 +267,7 @@ extension DatabaseFile {
     /// - Throws: as `LogFile.create` does: the destination must not exist. Also when the records contradict each other; the
     ///   file is written nevertheless, for another look.
     package consuming func finish() throws(LogError) -> Int {
-      if taken.isEmpty { throw LogError(.ovsdbError, "\(path): no good record to be copied") }
+      if taken.isEmpty { throw .damagedSchema(path, "no good record to be copied") }
       let log = try LogFile.create(path: destination)
       let count = taken.count
       for data in taken { log.append(data) }
@@ -278,6 +279,14 @@ extension DatabaseFile {
 }
 
 extension LogError {
+  /// What to do about a damaged record 0, said by everything that examines or repairs files.
+  package static let schemaAdvice = "the schema record is damaged; name a schema file as the third argument"
+
+  /// Record 0 holds no schema, so that nothing can be salvaged without one from elsewhere.
+  static func damagedSchema(_ path: String, _ cause: (any CustomStringConvertible)? = nil) -> LogError {
+    LogError(.ovsdbError, "\(path): \(schemaAdvice)" + (cause.map { " (\($0))" } ?? ""))
+  }
+
   package static func clustered(_ path: String) -> LogError {
     LogError(
       .ovsdbError,

@@ -202,8 +202,11 @@ import Testing
 
   @Test func aDamagedSchemaIsReplacedByOneFromAFile() throws {
     try damage(record: 0)
+    let advice = "the schema record is damaged; name a schema file as the third argument"
+    #expect(try workspace.tool("check", "x.db").output.hasSuffix("x.db: salvage: \(advice)\n"))
     let refused = try workspace.tool("salvage", "x.db", "y.db")
     #expect(refused.status == 1)
+    #expect(refused.errors.contains("x.db: \(advice)"))
     #expect(!FileManager.default.fileExists(atPath: workspace.url("y.db").path))
     let result = try workspace.tool("salvage", "x.db", "y.db", "s")
     #expect(result.output == "y.db: 5 records\n")
