@@ -53,9 +53,15 @@ private func monitoredTable(
 ) throws -> TableSchema {
   guard let table = schema.table(named: name) else {
     let prefix = namesServer ? "\(target.server): " : ""
-    throw ToolFailure("\(prefix)\(target.database) does not have a table named \"\(name)\"")
+    throw ToolFailure("\(prefix)\(missingTable(name, in: target.database))")
   }
   return table
+}
+
+/// That there is no such table. A database's name without a table behind it is taken for a table of the default database.
+func missingTable(_ name: String, in database: String) -> String {
+  let hint = name == database ? " (the name of a table must follow the name of the database)" : ""
+  return "\(database) does not have a table named \"\(name)\"\(hint)"
 }
 
 /// One monitor from its request to the end of the connection. Used by one task.

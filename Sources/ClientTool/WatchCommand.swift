@@ -39,7 +39,7 @@ private struct WatchedTable: Sendable {
 private func watchedTable(_ schema: DatabaseSchema, _ target: Target) throws -> WatchedTable {
   let name = target.arguments[0]
   guard let table = schema.table(named: name) else {
-    throw ToolFailure("\(target.server): \(target.database) does not have a table named \"\(name)\"")
+    throw ToolFailure("\(target.server): \(missingTable(name, in: target.database))")
   }
   let words = target.arguments.dropFirst().flatMap { $0.split(separator: ",").map(String.init) }
   let columns = try words.map { word in

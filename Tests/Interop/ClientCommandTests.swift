@@ -47,6 +47,8 @@ struct ClientCommandTests {
         sortingLines: isUnordered)
       // getopt begins its messages with the path of the program.
       result.standardError = result.standardError.replacing(side.tool("ovsdb-client"), with: "ovsdb-client")
+      // What ours adds.
+      result.standardError = result.standardError.replacing(" (the name of a table must follow the name of the database)", with: "")
       return result
     }
     #expect(results[0] == results[1], "\(words)")
@@ -325,5 +327,14 @@ struct ClientCommandTests {
       #expect(result.status == 1)
       #expect(result.standardError.contains("server does not have a database named \"Z\""))
     }
+  }
+
+  @Test func aDatabaseNamedWithoutATableIsSaidToLackOne() throws {
+    let server = try serve(.ours)
+    let result = try run(Side.ours.tool("ovsdb-client"), ["monitor", "T"], in: server.directory)
+    #expect(result.status == 1)
+    #expect(
+      result.standardError.contains(
+        #"T does not have a table named "T" (the name of a table must follow the name of the database)"#), "\(result)")
   }
 }
