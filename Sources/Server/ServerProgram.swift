@@ -207,6 +207,8 @@ package enum ServerProgram {
       CommandLineOption("no-dbs", flag: { arguments.opensNoDatabase = true }),
       CommandLineOption("run", value: { arguments.runCommand = $0 }),
       CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
+      // Speaks of files of clusters, which this server does not write; scripts for later versions than 3.1.0 give it.
+      CommandLineOption("disable-file-no-data-conversion", flag: {}),
       CommandLineOption("max-sessions") { (text: String) throws(UsageError) in
         arguments.limits.sessionsMax = try Limits.number(text, of: "--max-sessions", from: 1)
       },
@@ -313,6 +315,8 @@ package enum ServerProgram {
         --unix-user-identity    rules of roles know clients of Unix sockets by user
         --disable-file-column-diff
                                 write whole values, not differences, to files
+        --disable-file-no-data-conversion
+                                accepted; concerns files of clusters only
         --max-sessions=N        refuse connections beyond N sessions
         --max-database-remotes=N
                                 remotes that one column configures (default: 1000)

@@ -150,6 +150,12 @@ struct ControlCommandTests {
     }
   }
 
+  @Test("an option of later versions that concerns clusters only is accepted")
+  func clusterOption() throws {
+    let server = try DatabaseServer(.ours, [.schema(DetachedServer.schema)], options: ["--disable-file-no-data-conversion"])
+    #expect(try server.session().call("list_dbs", []) == ["D", "_Server"])
+  }
+
   @Test("a file is open already by whatever name it is called")
   func alreadyOpen() throws {
     let server = try server(.ours)
