@@ -132,7 +132,8 @@ let wholeProgramTests: [Target] = [
   .testTarget(
     name: "InteropTests", dependencies: ["TestSupport"], path: "Tests/Interop", exclude: ["python"],
     swiftSettings: settings),
-  .testTarget(name: "ServerTests", dependencies: ["TestSupport", "ovsdb-server", "Server", "Streams", "JSON"], swiftSettings: settings),
+  .testTarget(name: "ServerTests", dependencies: ["Server", "Streams", "JSON"], swiftSettings: settings),
+  .testTarget(name: "ServerProgramTests", dependencies: ["TestSupport", "ovsdb-server"], swiftSettings: settings),
   .testTarget(name: "DifferentialTests", dependencies: ["TestSupport"], path: "Tests/Differential", swiftSettings: settings),
 ]
 

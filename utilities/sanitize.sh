@@ -5,7 +5,7 @@
 #   utilities/sanitize.sh thread|address [what swift test takes]
 #
 # `thread` is ThreadSanitizer. `address` is AddressSanitizer and, for what is written in C, UndefinedBehaviorSanitizer; Swift checks
-# arithmetic, bounds and casts by itself in every build. With arguments, such as `--filter ServerTests`, only these tests run, and nothing is
+# arithmetic, bounds and casts by itself in every build. With arguments, such as `--filter ServerProgramTests`, only these tests run, and nothing is
 # left out. Reports stay in .build/KIND/reports.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"

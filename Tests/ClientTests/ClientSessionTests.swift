@@ -54,7 +54,7 @@ final class ToyServer: RPCConnectionOwner {
 @Suite struct ClientSessionTests {
   private let loop = MultiThreadedEventLoopGroup.singleton.next()
 
-  private func method(_ name: String) throws -> ConnectionMethod { try .parse(name, origin: .commandLine) }
+  private func method(_ name: String) throws -> ConnectionMethod { .parseForClient(name) }
 
   private func serve() throws -> Listener {
     try Listener.open(method("ptcp:0:127.0.0.1"), group: loop, rundir: "/") { accepted in

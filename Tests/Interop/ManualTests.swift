@@ -103,11 +103,3 @@ import Testing
     }
   }
 }
-
-/// The files of this package.
-enum Repository {
-  static func path(_ name: String) -> String {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-      + "/" + name
-  }
-}

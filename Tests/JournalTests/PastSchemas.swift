@@ -8,6 +8,7 @@ import Engine
 import Foundation
 import JSON
 import OVSDB
+import TestSupport
 import Testing
 
 @testable import Journal
@@ -32,8 +33,7 @@ struct SchemaLine: Sendable, CustomTestStringConvertible {
 
   private static var directory: URL {
     if let path = ProcessInfo.processInfo.environment["OVSDB_PAST_SCHEMAS"] { return URL(filePath: path) }
-    let checkout = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    return checkout.deletingLastPathComponent().appending(path: "shared/data/schemas")
+    return URL(filePath: Repository.path("../shared/data/schemas"))
   }
 
   /// `ovn-nb-5.3.0.ovsschema`.

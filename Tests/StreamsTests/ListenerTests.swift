@@ -45,7 +45,7 @@ final class FirstRead: ChannelInboundHandler {
 @Suite struct ListenerTests {
   private let group = MultiThreadedEventLoopGroup.singleton
 
-  private func method(_ name: String) throws -> ConnectionMethod { try ConnectionMethod.parse(name, origin: .commandLine) }
+  private func method(_ name: String) throws -> ConnectionMethod { ConnectionMethod.parseForClient(name) }
 
   private func listenEchoing(_ name: String, rundir: String = "/nonexistent") throws -> Listener {
     try Listener.open(method(name), group: group, rundir: rundir) { try $0.channel.pipeline.syncOperations.addHandler(Echo()) }

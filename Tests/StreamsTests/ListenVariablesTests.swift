@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The message of a service manager, read. What a server does with it is tested with whole programs, in ServerTests.
+// The message of a service manager, read. What a server does with it is tested with whole programs, in ServerProgramTests.
 
 import Glibc
 import Testing
 
 @testable import Streams
 
-@Suite struct SocketActivationTests {
+@Suite struct ListenVariablesTests {
   private func read(_ process: String?, _ count: String?, _ names: String? = nil) -> SocketActivation {
     SocketActivation(process: process, count: count, names: names, processID: 42)
   }

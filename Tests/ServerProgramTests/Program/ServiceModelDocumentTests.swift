@@ -15,9 +15,7 @@ struct ServiceModelDocumentTests {
   }
 
   private static let document: String = {
-    let source = URL(fileURLWithPath: #filePath)
-    let root = source.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    return (try? readText(root.path + "/Documentation/service-models.md")) ?? ""
+    (try? readText(Repository.path("Documentation/service-models.md"))) ?? ""
   }()
 
   /// The steps of each section: indented lines, commands behind `$ `, with the lines of a here-document.

@@ -169,8 +169,7 @@ struct SocketActivationTests {
 
   /// The commands of systemd.md's trial without systemd: the indented lines behind the sentence that announces it, up to the next heading.
   private static func trial(in directory: RunDirectory) throws -> [String] {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    let section = try readText(root.path + "/Documentation/systemd.md").split(separator: "To see it without systemd").last ?? ""
+    let section = try readText(Repository.path("Documentation/systemd.md")).split(separator: "To see it without systemd").last ?? ""
     return section.prefix(upTo: section.firstRange(of: "\n## ")?.lowerBound ?? section.endIndex)
       .split(separator: "\n").filter { $0.hasPrefix("    ") }
       .map { $0.trimmingCharacters(in: .whitespaces).replacing("/tmp/", with: directory.path + "/") }

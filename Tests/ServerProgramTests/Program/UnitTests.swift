@@ -8,8 +8,7 @@ import Testing
 
 @Suite(.enabled(if: Programs.has("systemd-analyze"), "systemd-analyze is not installed"))
 struct UnitTests {
-  private static let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("utilities/systemd").path
+  private static let source = Repository.path("utilities/systemd")
 
   /// The units in a directory of their own, with programs that exist in the place of installed ones.
   private static func units() throws -> RunDirectory {

@@ -10,7 +10,7 @@ import Testing
 @Suite(
   .enabled(if: Programs.hasPeer, "Open vSwitch's programs are not installed"),
   .enabled(if: Programs.hasOurs, "our ovsdb-server is not built"))
-struct LogFileTests {
+struct SharedFileTests {
   private func contents(_ server: DatabaseServer) throws -> [String] {
     try StructuralDump(of: "Sample", over: try server.session(), ignoring: ["status"]).lines
   }
