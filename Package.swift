@@ -22,13 +22,12 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 
-/// The libraries from the ground up: a target imports only what stands above it (Documentation/architecture.md).
+/// The libraries from the ground up: a target imports only what stands above it (Documentation/architecture.md; `TidyTests` checks it).
 let libraries: [Target] = [
   .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
   .target(name: "CPosixShims"),
   .target(name: "CSHA1"),
   .target(name: "CBenchmarkingShims"),
-  .target(name: "Benchmarking", dependencies: ["CBenchmarkingShims", "Daemon", crypto], swiftSettings: settings),
   .target(name: "Files", swiftSettings: settings),
   .target(name: "JSON", dependencies: ["CJansson", "Files"], swiftSettings: settings),
   .target(name: "OVSDB", dependencies: ["JSON"], swiftSettings: settings),
@@ -62,6 +61,7 @@ let libraries: [Target] = [
       nioPosix,
     ],
     swiftSettings: settings),
+  .target(name: "Benchmarking", dependencies: ["CBenchmarkingShims", "Daemon", crypto], swiftSettings: settings),
 ]
 
 let programs: [Target] = [
@@ -92,14 +92,16 @@ let tests: [Target] = [
   .testTarget(name: "OVSDBTests", dependencies: ["JSON", "OVSDB", "TestSupport"], swiftSettings: settings),
   .testTarget(name: "EngineTests", dependencies: ["JSON", "OVSDB", "Engine", "TestSupport"], swiftSettings: settings),
   .testTarget(
-    name: "MonitoringTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring", "FuzzTargets", "TestSupport"], swiftSettings: settings),
+    name: "MonitoringTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring", "FuzzTargets", "TestSupport"],
+    swiftSettings: settings),
   .testTarget(
     name: "ScenarioTests", dependencies: ["JSON", "OVSDB", "Engine", "Monitoring"], exclude: ["Scenarios"],
     swiftSettings: settings),
   .testTarget(
     name: "JSONRPCTests", dependencies: ["JSON", "JSONRPC", "Streams", nioCore, nioPosix], swiftSettings: settings),
   .testTarget(
-    name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims", "CSHA1", "TestSupport", crypto], swiftSettings: settings),
+    name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims", "CSHA1", "TestSupport", crypto],
+    swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioSSL, nioCore, nioPosix], swiftSettings: settings),
 ]
 
@@ -137,6 +139,11 @@ let wholeProgramTests: [Target] = [
   .testTarget(name: "DifferentialTests", dependencies: ["TestSupport"], path: "Tests/Differential", swiftSettings: settings),
 ]
 
+/// What the project's own files must obey (CONTRIBUTING.md).
+let tidy: [Target] = [
+  .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: settings)
+]
+
 let package = Package(
   name: "swift-ovsdb",
   dependencies: [
@@ -146,5 +153,5 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
-  targets: libraries + programs + tests + fuzzing + fuzzDriver + wholeProgramTests
+  targets: libraries + programs + tests + fuzzing + fuzzDriver + wholeProgramTests + tidy
 )
