@@ -51,7 +51,7 @@ extension Server {
   }
 
   private func checkFile(of served: ServedDatabase) -> [String] {
-    guard let store = served.store, !store.isReplacing else { return [] }
+    guard let store = served.store, !store.rewriting.isHeld else { return [] }
     do throws(LogError) {
       let read = try DatabaseFile.read(store.path)
       let (stored, live) = (Self.lines(read), Self.lines(served.database))

@@ -16,8 +16,8 @@ final class DatabaseStore {
   /// Write changed sets and maps as differences (`--disable-file-column-diff` turns it off).
   var usesDifferences: Bool
   var schedule: CompactionSchedule
-  /// A compaction or conversion writes a new file; there is one at a time.
-  var isReplacing = false
+  /// Who writes a new file.
+  var rewriting = RewriteQueue()
   /// Whether the log says already that a new file could not get the old one's owner or mode.
   var hasWarnedOfAttribute = false
   /// Why the last write failed; nil when it succeeded.
@@ -100,7 +100,7 @@ final class DatabaseStore {
 
   /// Whether the file has grown so much that it should be compacted.
   func isCompactionDue() -> Bool {
-    !isReplacing && log.damage == nil
+    !rewriting.isHeld && log.damage == nil
       && schedule.isDue(
         nowMilliseconds: Clock.monotonicMilliseconds(), recordCount: log.recordCount, size: log.size, baseSize: log.baseSize)
   }

@@ -179,6 +179,7 @@ final class ServedDatabase {
 
   /// Starts no more syncs, and runs `body` when the last one is over.
   func holdSyncs(_ body: @escaping () -> Void) {
+    precondition(whenSyncsAreHeld == nil, "\(name): two rewrites hold its syncs")
     areSyncsHeld = true
     if runningSync == nil { body() } else { whenSyncsAreHeld = body }
   }

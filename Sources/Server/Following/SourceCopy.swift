@@ -96,19 +96,18 @@ extension Server {
     _ copy: SourceCopy, into database: ServedDatabase, isWanted: @escaping () -> Bool, done: @escaping (OVSDBError?) -> Void
   ) {
     guard isWanted(), databases[database.name] === database else { return }
-    if database.store?.isReplacing == true {
-      // A compaction is going on; it takes seconds at most.
-      return after(.milliseconds(10)) { [self] in take(copy, into: database, isWanted: isWanted, done: done) }
+    if let store = database.store, store.rewriting.isHeld {
+      return store.rewriting.wait { [self] in take(copy, into: database, isWanted: isWanted, done: done) }
     }
     guard database.database.schema === copy.schema else { return done(Self.changedMeanwhile(database)) }
     closeSegment()
-    database.store?.isReplacing = true
+    database.store?.rewriting.take()
     let snapshot = database.database.snapshot
     let isPossible = {
       isWanted() && database.database.schema === snapshot.schema && database.database.sequence == snapshot.sequence
     }
     let finish: (OVSDBError?) -> Void = { [self] error in
-      database.store?.isReplacing = false
+      endRewrite(of: database.store)
       letGo(Remains(copy.takeRemains()))
       if isWanted() { done(error) }
     }

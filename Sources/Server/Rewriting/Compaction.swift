@@ -27,7 +27,7 @@ extension Server {
   /// - Parameter done: gets nil, or what went wrong; the old file is in use then.
   func compact(_ database: ServedDatabase, done: @escaping (String?) -> Void) {
     guard let store = database.store else { return done(nil) }
-    guard !store.isReplacing else { return done("\(store.path): a compaction or conversion is going on") }
+    guard !store.rewriting.isHeld else { return done("\(store.path): a compaction or conversion is going on") }
     rewrite(database, comment: "compacting database online") { failure in done(failure.map { "\($0)" }) }
   }
 
@@ -45,10 +45,10 @@ extension Server {
       databaseLog.warning("\(warning)")
       store.hasWarnedOfAttribute = true
     }
-    store.isReplacing = true
+    store.rewriting.take()
     let snapshot = database.database.snapshot
-    let finish: (LogError?) -> Void = { failure in
-      store.isReplacing = false
+    let finish: (LogError?) -> Void = { [self] failure in
+      endRewrite(of: store)
       store.restartSchedule()
       done(failure)
     }

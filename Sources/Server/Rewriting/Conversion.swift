@@ -40,9 +40,8 @@ final class ServerConversion {
   ///     `isInPlace` is true then.
   func run(swapped: @escaping () -> Void, done: @escaping (OVSDBError?) -> Void) {
     server.closeSegment()
-    if database.store?.isReplacing == true {
-      // A compaction is going on; it takes seconds at most.
-      return server.after(.milliseconds(10)) { [self] in run(swapped: swapped, done: done) }
+    if let store = database.store, store.rewriting.isHeld {
+      return store.rewriting.wait { [self] in run(swapped: swapped, done: done) }
     }
     guard isServed else { return done(Self.removed) }
     let replacement: LogReplacement?
@@ -53,11 +52,11 @@ final class ServerConversion {
     }
     attempt += 1
     round = 0
-    database.store?.isReplacing = true
+    database.store?.rewriting.take()
     database.followed = []
     let work = ConversionWork(database.database.snapshot, to: schema, in: replacement)
     let finish: (OVSDBError?) -> Void = { [self] error in
-      database.store?.isReplacing = false
+      server.endRewrite(of: database.store)
       database.followed = nil
       if error != nil, !isInPlace, work.hasLostTrack, isServed { return run(swapped: swapped, done: done) }
       if isInPlace { database.store?.restartSchedule() }

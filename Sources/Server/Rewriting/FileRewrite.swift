@@ -95,7 +95,11 @@ extension Server {
   func heal(_ database: ServedDatabase, pauseSeconds: Int64 = 1) {
     guard let store = database.store, let failure = store.log.syncFailure else { return database.endHealing(nil) }
     guard databases[database.name] === database else { return database.endHealing(failure) }
-    guard !store.isReplacing else { return after(.milliseconds(10)) { [self] in heal(database, pauseSeconds: pauseSeconds) } }
+    guard !store.rewriting.isHeld else {
+      return store.rewriting.wait { [self, weak database] in
+        if let database { heal(database, pauseSeconds: pauseSeconds) }
+      }
+    }
     log.info("\(store.path): writing the database into a new file, because the present one could not be synced")
     database.beginHealing()
     rewrite(database, comment: "rewritten after a failed sync") { [self] failure in
