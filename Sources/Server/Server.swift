@@ -60,7 +60,7 @@ package final class Server {
   private let syncThread = NIOThreadPool(numberOfThreads: 1)
   /// Compactions and conversions, one after the other, so that the others find their threads free.
   private let rewritingThread = NIOThreadPool(numberOfThreads: 1)
-  /// Sorts the rows of large selects (Arrangement.swift), which may take seconds.
+  /// Sorts the rows of large selects (RowArranger.swift), which may take seconds.
   private let sortingThread = NIOThreadPool(numberOfThreads: 1)
 
   // The turn (Turn.swift).
@@ -85,10 +85,10 @@ package final class Server {
   /// What sessions have it keep, in bytes of their requests.
   var keptBytes = 0
 
-  // Large messages (OutputStream.swift, InitialDump.swift).
+  // Large messages (OutputStream.swift, SharedContents.swift).
   var pumping: Deque<Session> = []
   var isPumpScheduled = false
-  let arrangement = Arrangement()
+  let rowArranger = RowArranger()
   /// Contents that are being sent or were a moment ago, oldest first.
   var sharedContents: [SharedContents] = []
 
@@ -180,7 +180,7 @@ package final class Server {
   }
 
   /// Forgets a session whose connection ended: what it waited for, watched and held.
-  func remove(_ session: Session, reason: RPCCloseReason) {
+  func remove(_ session: Session) {
     guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
     for trigger in session.pending.values {
       trigger.cancelTimeout()

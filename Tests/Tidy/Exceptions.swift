@@ -3,7 +3,7 @@ let longLines = [
   "Fuzz/Targets/SourceTarget.swift": 1,
   "Sources/Engine/Transaction.swift": 1,
   "Sources/Monitoring/InitialContents.swift": 1,
-  "Sources/Server/Arrangement.swift": 1,
+  "Sources/Server/RowArranger.swift": 1,
   "Sources/Server/Locks.swift": 1,
   "Sources/Server/Relay.swift": 1,
   "Sources/Server/SavedConfiguration.swift": 1,

@@ -18,8 +18,6 @@ package struct RowChange: Sendable {
     self.new = new
     self.changed = changed
   }
-
-  package var inverse: RowChange { RowChange(uuid: uuid, old: new, new: old, changed: changed) }
 }
 
 /// The changes of one table.

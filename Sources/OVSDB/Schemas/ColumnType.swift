@@ -26,7 +26,6 @@ package struct ColumnType: Equatable, Sendable {
   package var isScalar: Bool { value == nil && min == 1 && max == 1 }
   package var isOptionalScalar: Bool { value == nil && min == 0 && max == 1 }
   package var isMap: Bool { value != nil }
-  package var isSet: Bool { value == nil && max > 1 }
   package var isNumeric: Bool { key.type == .integer || key.type == .real }
 
   /// The same elements in any number, as `excludes` and the mutator `delete` take them.

@@ -7,7 +7,7 @@ import DequeModule
 import Engine
 
 /// The selects that wait to be arranged, and how many rows all of them may come to.
-final class Arrangement {
+final class RowArranger {
   /// Rows of tables, as `Limits.arrangedRowsMax` counts them.
   fileprivate(set) var rowCount = 0
   fileprivate var waiting: Deque<(rows: DeferredRows, session: Session, stream: OutputStream)> = []
@@ -16,36 +16,36 @@ final class Arrangement {
 
 /// What one message counts as long as it is not sent or given up. It is touched on the server's loop only, as are the streams that have one.
 final class ArrangementClaim {
-  private let arrangement: Arrangement
+  private let rowArranger: RowArranger
   private let rowCount: Int
 
-  init(_ rowCount: Int, on arrangement: Arrangement) {
-    self.arrangement = arrangement
+  init(_ rowCount: Int, on rowArranger: RowArranger) {
+    self.rowArranger = rowArranger
     self.rowCount = rowCount
-    arrangement.rowCount += rowCount
+    rowArranger.rowCount += rowCount
   }
 
-  deinit { arrangement.rowCount -= rowCount }
+  deinit { rowArranger.rowCount -= rowCount }
 }
 
 extension Server {
   /// Has a select's rows arranged; its session's stream goes on with them then.
   func arrange(_ rows: DeferredRows, for session: Session) {
     guard let stream = session.stream else { return }
-    arrangement.waiting.append((rows, session, stream))
+    rowArranger.waiting.append((rows, session, stream))
     arrangeNext()
   }
 
   private func arrangeNext() {
-    guard !arrangement.isBusy else { return }
-    while let (rows, session, stream) = arrangement.waiting.popFirst() {
+    guard !rowArranger.isBusy else { return }
+    while let (rows, session, stream) = rowArranger.waiting.popFirst() {
       // Whoever has gone meanwhile needs no rows.
       guard session.stream === stream, !session.isClosed else { continue }
-      arrangement.isBusy = true
+      rowArranger.isBusy = true
       inBackground(on: .sorting) {
         rows.arranged()
       } then: { [self] arranged in
-        arrangement.isBusy = false
+        rowArranger.isBusy = false
         stream.take(arranged)
         if session.stream === stream { schedulePump(session) }
         arrangeNext()

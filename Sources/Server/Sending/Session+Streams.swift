@@ -90,7 +90,7 @@ extension Session {
     }
     parts.append(.bytes(ByteBuffer(string: ",\"error\":null}")))
     let arranged = deferred.reduce(0) { $0 + ($1.needsArrangement ? $1.rowCountMax : 0) }
-    begin(OutputStream(parts, claim: arranged > 0 ? ArrangementClaim(arranged, on: server.arrangement) : nil))
+    begin(OutputStream(parts, claim: arranged > 0 ? ArrangementClaim(arranged, on: server.rowArranger) : nil))
   }
 
   /// Sends what a monitor is owed: at once when it is little, else as a stream.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The monitor methods. Large initial contents are encoded on a thread of their own (InitialDump.swift).
+// The monitor methods. Large initial contents are encoded on a thread of their own (SharedContents.swift).
 
 import Engine
 import JSON

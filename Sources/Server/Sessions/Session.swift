@@ -63,7 +63,6 @@ final class Session {
   private var held: [HeldOutput] = []
   /// Close when everything is sent.
   var closesAfterSending = false
-  let arrival = NIODeadline.now()
   /// Locks that were stolen from the session.
   var locksLost: Set<String> = []
   private(set) lazy var ownsLock: (String) -> Bool = { [unowned self] name in server.locks.isOwner(self, of: name) }
@@ -316,7 +315,7 @@ extension Session: RPCConnectionOwner {
 
   func closed(_ connection: RPCConnection, reason: RPCCloseReason) {
     isClosed = true
-    server.remove(self, reason: reason)
+    server.remove(self)
   }
 }
 

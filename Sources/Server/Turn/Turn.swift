@@ -258,7 +258,7 @@ extension Server {
     let context = TransactionContext(
       isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
       elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason,
-      deferral: DeferralTerms(rowsMin: limits.inlineRowsMax, arrangedRowsMax: limits.arrangedRowsMax - arrangement.rowCount),
+      deferral: DeferralTerms(rowsMin: limits.inlineRowsMax, arrangedRowsMax: limits.arrangedRowsMax - rowArranger.rowCount),
       role: session.role)
     switch database.database.transact(params: params, context: context, into: &results) {
     case .failed:

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Initial contents of monitors. Small ones are written at once. Large ones are shared (SharedContents.swift): clients that come while
+// contents are on their way wait a little and share the next ones.
+
+import Engine
+import JSON
+import Monitoring
+import NIOCore
+import OVSDB
+
+/// Clients that ask for the same contents: those that are being served, and those that share the next ones.
+final class ContentsLine {
+  typealias Request = (session: Session, subscription: Subscription, stream: OutputStream, idText: String)
+
+  var current: SharedContents?
+  var queue: [Request] = []
+}
+
+extension Server {
+  /// How long contents that nobody reads are kept for those who come a moment later.
+  private static let contentsKept = TimeAmount.seconds(1)
+  /// How long newer contents wait for those that are on their way.
+  private static let contentsWait = TimeAmount.milliseconds(20)
+
+  /// Answers a monitor request with the contents of its tables.
+  func sendInitialContents(
+    of database: ServedDatabase, to session: Session, for subscription: Subscription, id: JSONValue
+  ) {
+    let snapshot = database.database.snapshot
+    let specification = subscription.group.specification
+    guard specification.rowCount(in: snapshot) > limits.inlineRowsMax else {
+      session.reply(id) { writer in
+        Self.writeHead(subscription.format, database.database.lastCommitID, &writer)
+        specification.writeInitialContents(of: snapshot, format: subscription.format, to: &writer)
+        if subscription.format == .update3 { writer.append("]") }
+      }
+      return
+    }
+    subscription.isStarting = true
+    let stream = OutputStream([], subscription: subscription)
+    stream.isOpen = true
+    session.begin(stream)
+    let key = ContentsKey(specification: specification, isDifferential: subscription.format.isDifferential)
+    let line = database.contents[key] ?? ContentsLine()
+    database.contents[key] = line
+    let request = (session: session, subscription: subscription, stream: stream, idText: id.text(sorted: false))
+    if let current = line.current, current.isCurrent(snapshot) {
+      join(current, request, database)
+    } else if line.current?.isBusy == true || !line.queue.isEmpty {
+      line.queue.append(request)
+      if line.queue.count == 1 { awaitTurn(line, key, database) }
+    } else {
+      join(makeContents(line, key, database), request, database)
+    }
+  }
+
+  private func makeContents(_ line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) -> SharedContents {
+    line.current?.retire()
+    let contents = SharedContents(key, database.database.snapshot, server: self)
+    line.current = contents
+    sharedContents.append(contents)
+    retire(contents, in: line, key, database)
+    return contents
+  }
+
+  /// Forgets contents some time after nobody was on the way through any more.
+  private func retire(_ contents: SharedContents, in line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) {
+    after(Self.contentsKept) { [self, weak database] in
+      if contents.isBusy { return database.map { retire(contents, in: line, key, $0) } ?? () }
+      contents.retire()
+      sharedContents.removeAll { $0 === contents }
+      guard line.current === contents else { return }
+      line.current = nil
+      if line.queue.isEmpty, database?.contents[key] === line { database?.contents[key] = nil }
+    }
+  }
+
+  private func join(_ contents: SharedContents, _ request: ContentsLine.Request, _ database: ServedDatabase) {
+    let format = request.subscription.format
+    // The contents are those of this moment: what was added up until now is in them.
+    request.subscription.backlog = nil
+    let head = ByteBuffer { writer in
+      writer.append("{\"id\":")
+      writer.append(utf8: request.idText)
+      writer.append(",\"result\":")
+      Self.writeHead(format, database.database.lastCommitID, &writer)
+    }
+    let tail = ByteBuffer { $0.append(format == .update3 ? "],\"error\":null}" : ",\"error\":null}") }
+    request.stream.append([.bytes(head), .contents(contents, next: 0), .bytes(tail)])
+    request.stream.isOpen = false
+    schedulePump(request.session)
+  }
+
+  /// Begins the next contents when those before are encoded or nobody goes on reading them.
+  private func awaitTurn(_ line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) {
+    after(Self.contentsWait) { [self] in
+      guard !line.queue.isEmpty else { return }
+      if line.current?.isBusy == true { return awaitTurn(line, key, database) }
+      closeSegment()
+      beginNext(line, key, database)
+    }
+  }
+
+  private func beginNext(_ line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) {
+    let requests = line.queue.filter { !$0.session.isClosed }
+    line.queue = []
+    guard !requests.isEmpty else { return }
+    let contents = makeContents(line, key, database)
+    for request in requests { join(contents, request, database) }
+  }
+
+  /// Gives those who wait the contents of now, before they are replaced.
+  func beginAllContents(of database: ServedDatabase) {
+    for (key, line) in database.contents where !line.queue.isEmpty { beginNext(line, key, database) }
+    database.contents = [:]
+  }
+
+  /// Keeps encoded contents within their limit: the oldest go first, and of a single one what was encoded first.
+  func trimContents() {
+    var total = sharedContents.reduce(0) { $0 + $1.retainedBytes }
+    for contents in sharedContents where total > limits.contentsBytesMax {
+      total -= contents.retainedBytes
+      contents.retire()
+      total += contents.retainedBytes
+    }
+  }
+
+  private static func writeHead(_ format: UpdateFormat, _ commitID: UUID, _ writer: inout ByteWriter) {
+    guard format == .update3 else { return }
+    writer.append("[false,\"")
+    commitID.write(to: &writer)
+    writer.append("\",")
+  }
+}
