@@ -12,7 +12,8 @@ import Server
 extension FuzzTarget {
   /// The input of a backup begins with a line `"backup"`, any other is one of a relay. Each further line is what the source says: an object
   /// with a `method` as it stands, `null` when it says nothing for a second, `true` when it ends the connection, any other JSON in answer
-  /// to the oldest request that it has not answered, and what is no JSON as it stands. Whatever it says, the bookkeeping is right, the file is what is in memory, and clients are served.
+  /// to the oldest request that it has not answered, and what is no JSON as it stands. Whatever it says, the bookkeeping is right,
+  /// the file is what is in memory, and clients are served.
   static let source = FuzzTarget(
     name: "source",
     words: Catalog.words + [

@@ -35,7 +35,8 @@ extension MonitorSpecification {
     while writePiece(of: snapshot, from: &cursor, until: .max, looks: &looks, to: &writer) {}
   }
 
-  /// Appends `<table-updates>` from a place on, until the writer holds `sizeMax` bytes, enough values were looked at, or everything is written.
+  /// Appends `<table-updates>` from a place on, until the writer holds `sizeMax` bytes, enough values were looked at, or everything is
+  /// written.
   ///
   /// - Parameter looks: grows by the values that were looked at; a piece ends when it grew by `ContentsCursor.looksPerPieceMax`.
   /// - Returns: whether there is more.

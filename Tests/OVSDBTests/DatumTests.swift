@@ -51,7 +51,9 @@ import Testing
     var generator = SeededRandom(seed: seed)
     for _ in 0..<40 {
       var type = randomType(&generator)
-      if Bool.random(using: &generator) { type = ColumnType(key: BaseType(.string), value: BaseType(.string), min: 0, max: ColumnType.unlimited) }
+      if Bool.random(using: &generator) {
+        type = ColumnType(key: BaseType(.string), value: BaseType(.string), min: 0, max: ColumnType.unlimited)
+      }
       let column = ColumnSchema(name: "c", type: type, isMutable: true, isPersistent: true, index: 0)
       var text = Array(randomDatum(randomTypeLike(type, &generator), &generator).json(type).utf8)
       if Bool.random(using: &generator), !text.isEmpty {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A transaction in progress: overlays of changed rows (TableOverlay.swift) over a database's tables. Operations are in Transaction+Operations.swift
-// and the Operation files, the checks and the making of a commit in Transaction+Commit.swift.
+// A transaction in progress: overlays of changed rows (TableOverlay.swift) over a database's tables. Operations are in
+// Transaction+Operations.swift and the Operation files, the checks and the making of a commit in Transaction+Commit.swift.
 
 import HashTreeCollections
 import JSON

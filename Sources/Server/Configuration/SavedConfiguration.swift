@@ -4,8 +4,9 @@
 // what the one before it served. The command line tells where things began; this file, which has no name, where they went.
 //
 // Shape: a JSON object on a line, `{"databases":[PATH...],"remotes":[NAME...],"source":[NAME]|[],"excluded":TEXT,"follows":BOOLEAN}`, for
-// each change; the last whole line counts, so that a crash while one is written loses that change alone. Paths are absolute. Every process that comes out of the same start has the file
-// open, and it is gone with the last of them: an orderly restart begins with the command line again, as users of these programs expect.
+// each change; the last whole line counts, so that a crash while one is written loses that change alone. Paths are absolute. Every
+// process that comes out of the same start has the file open, and it is gone with the last of them: an orderly restart begins with the
+// command line again, as users of these programs expect.
 
 import CPosixShims
 import Daemon

@@ -109,8 +109,10 @@ extension Server {
     case .torn(let cause, let record, let offset, let excess):
       databaseLog.error("\(cause.object)")
       databaseLog.error(
-        "\(path): record \(record) at offset \(offset): everything before is served, and the last \(excess) bytes are cut off by the next write"
-      )
+        """
+        \(path): record \(record) at offset \(offset): everything before is served, and the last \(excess) bytes are cut off by the next \
+        write
+        """)
     }
   }
 

@@ -88,8 +88,9 @@ final class RemoteManager {
   var stateTable: String {
     var rows = remotes.map { name, remote in [name, remote.stateWord, "\(remote.sessions.count)", remote.lastError ?? "-"] }
     rows += refused.map { target, reason in [target, "refused", "0", reason] }
+    guard !rows.isEmpty else { return "" }
     rows.sort { Text($0[0]) < Text($1[0]) }
-    return rows.isEmpty ? "" : alignedTable([["remote", "state", "clients", "last error"]] + rows.map { $0.map { $0.escapingControlCharacters() } })
+    return alignedTable([["remote", "state", "clients", "last error"]] + rows.map { $0.map { $0.escapingControlCharacters() } })
   }
 
   /// Begins to serve: from now on nothing may block. Starts writing status back.

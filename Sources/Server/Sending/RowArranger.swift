@@ -14,7 +14,7 @@ final class RowArranger {
   fileprivate var isBusy = false
 }
 
-/// What one message counts as long as it is not sent or given up. It is touched on the server's loop only, as are the streams that have one.
+/// What one message counts until it is sent or dropped. Used on the server's loop only, as are the streams that have one.
 final class ArrangementClaim {
   private let rowArranger: RowArranger
   private let rowCount: Int

@@ -80,7 +80,8 @@ struct Locks {
     var counted = 0
     for (name, queue) in queues {
       if queue.isEmpty { faults.append("lock \(name) is kept without a claim") }
-      if Set(queue.map { ObjectIdentifier($0.session) }).count != queue.count { faults.append("lock \(name) is claimed twice by one session") }
+      let claimants = Set(queue.map { ObjectIdentifier($0.session) })
+      if claimants.count != queue.count { faults.append("lock \(name) is claimed twice by one session") }
       for claim in queue where !hasClaim(claim.session, on: name) { faults.append("a claim on lock \(name) is not filed") }
       if queue.dropFirst().contains(where: \.isSteal) { faults.append("lock \(name): a thief waits") }
       counted += queue.count

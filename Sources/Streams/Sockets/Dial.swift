@@ -21,8 +21,8 @@ private let connectTimeout = TimeAmount.seconds(30)
 ///   - tls: for `ssl:`.
 ///   - initialize: called on the event loop before the channel reads anything; adds the handlers with
 ///     `channel.pipeline.syncOperations`.
-/// - Returns: the connected channel, with `ssl:` after the handshake; or a failure, always a `StreamError`. EAFNOSUPPORT for a scheme that does not exist
-///   and for a host that cannot be found, as users of these programs know it.
+/// - Returns: the connected channel, with `ssl:` after the handshake; or a failure, always a `StreamError`. EAFNOSUPPORT for a scheme that
+///   does not exist and for a host that cannot be found, as users of these programs know it.
 package func dial(
   _ method: ConnectionMethod, on eventLoop: any EventLoop, rundir: String, dscp: UInt8 = Listener.defaultDSCP,
   tls: TLSContext = .shared, initialize: @escaping @Sendable (any Channel) throws -> Void

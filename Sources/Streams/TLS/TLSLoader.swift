@@ -65,8 +65,8 @@ struct TLSLoader {
     do {
       return TLSContext.Prepared(
         context: try NIOSSLContext(configuration: configuration),
-        policy: TLSPolicy(level: level, expiryGrace: settings.expiryGrace, clock: clock), learnedAuthority: learnedAuthority, serverName: settings.serverName,
-        handshakeTimeout: handshakeTimeout)
+        policy: TLSPolicy(level: level, expiryGrace: settings.expiryGrace, clock: clock), learnedAuthority: learnedAuthority,
+        serverName: settings.serverName, handshakeTimeout: handshakeTimeout)
     } catch NIOSSLError.failedToLoadPrivateKey {
       throw Failure("Private key \(privateKey) does not match certificate public key in \(certificate)")
     } catch {

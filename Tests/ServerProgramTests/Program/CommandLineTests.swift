@@ -45,7 +45,8 @@ struct CommandLineTests {
     var text = "status \(result.status)\n\(result.standardOutput)\(result.standardError)"
     text = presentable(text, directory: directory).replacing(side.server, with: "ovsdb-server")
       .replacing(#/<time>\|\d+\|/#, with: "").replacing("ovsdb-server: (null): ", with: "ovsdb-server: ")
-    // The other one names nobody where it should name a user, says also what it tries to remove first, and ends some messages with an empty line.
+    // The other one names nobody where it should name a user, says also what it tries to remove first, and ends some messages with an
+    // empty line.
     return text.split(separator: "\n").filter { !$0.contains("|fatal_signal|") && !$0.hasPrefix("fatal_signal|") }.joined(separator: "\n")
   }
 

@@ -43,7 +43,9 @@ final class TestSocket {
     return made
   }
 
-  static func datagram() throws -> TestSocket { try TestSocket(socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)) }
+  static func datagram() throws -> TestSocket {
+    try TestSocket(socket(AF_INET, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+  }
 
   static func file(_ path: String) throws -> TestSocket { try TestSocket(open(path, O_RDONLY | O_CLOEXEC)) }
 
