@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an operator chose for TLS, as values. `TLSContext` makes it work; the options that set it are in `Daemon/TLSOptions.swift`.
+// What an operator chose for TLS, as values. `TLSContext` makes it work; the options that set it are in `TLSOptions` (Daemon).
 
 /// The TLS settings of a process.
 package struct TLSSettings: Equatable, Sendable {
