@@ -8,7 +8,7 @@ internal import JSON
 ///
 /// The words are those of the logging module `reconnect`; whoever uses it logs them.
 ///
-/// Source: observed of ovsdb-client 3.1.0 and ovsdb-server 3.1.0.
+/// Source: Documentation/protocol/server.md#remotes.
 package struct Backoff: Sendable {
   /// The longest pause.
   package var limitMilliseconds: Int64 {

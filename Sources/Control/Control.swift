@@ -9,4 +9,4 @@
 //
 // A program: makes a `ControlCommands`, adds its own, opens a `ControlServer` after `Daemonizer.start`, closes it at the end.
 //
-// Source: ovs-appctl(8), ovsdb-server(1) "Runtime management commands"; the rest as observed of ovsdb-server 3.1.
+// Source: ovs-appctl(8); Documentation/protocol/server.md#control-protocol.

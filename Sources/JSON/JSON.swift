@@ -14,12 +14,12 @@
 package enum JSONLimits {
   /// Containers that may be open at once; one more is a syntax error.
   ///
-  /// Source: observed, ovsdb-server 3.1 accepts 1000 levels and refuses 1001.
+  /// Source: Documentation/protocol/wire.md#json: ovsdb-server 3.1 accepts 1000 levels and refuses 1001.
   package static let depthMax = 1000
 
   /// The largest decimal exponent a number may spell, by absolute value.
   ///
-  /// Source: observed, ovsdb-server 3.1 takes `0e2147483639` and refuses `0e2147483640`.
+  /// Source: Documentation/protocol/wire.md#numbers: ovsdb-server 3.1 accepts `0e2147483639` and refuses `0e2147483640`.
   static let exponentMax = 2_147_483_639
 
   /// Memory that an idle stream keeps for its next message, in bytes, for each of its buffers.

@@ -4,7 +4,7 @@
 // and the owner's bytes into as few writes as possible; it watches that the peer lives and keeps the rules of the message
 // shapes (`RPCEnvelope`). What a message means is the business of the targets above.
 //
-// Source: RFC 7047 section 4, JSON-RPC 1.0, and the behaviour of ovsdb-server in what these leave open.
+// Source: RFC 7047 §4, JSON-RPC 1.0, and Documentation/protocol/wire.md in what these leave open.
 
 internal import Logging
 

@@ -12,7 +12,7 @@ extension MonitorSpecification {
   /// `{"columns":[...]?,"select":{...}?,"where":[...]?}`.
   ///
   /// - Parameter allowsCondition: whether `where` is known, as in all methods but plain monitor.
-  /// - Throws: `.syntaxError` in the peer's words (protocol, section 8).
+  /// - Throws: `.syntaxError` in the peer's words (Documentation/protocol/monitors.md#errors).
   package init(json: JSONValue, schema: DatabaseSchema, allowsCondition: Bool) throws(OVSDBError) {
     guard json.kind == .object else { throw .syntaxError("monitor-requests must be object", at: json) }
     var tables: [MonitoredTable] = []

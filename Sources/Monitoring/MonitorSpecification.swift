@@ -20,11 +20,11 @@ package struct ChangeKinds: OptionSet, Hashable, Sendable {
 
 /// The notification a monitor is told its updates in.
 package enum UpdateFormat: Sendable, Hashable {
-  /// `update`: whole values. Source: RFC 7047 section 4.1.6.
+  /// `update`: whole values. Source: RFC 7047 §4.1.6.
   case update
-  /// `update2`: differences. Source: ovsdb-server(7).
+  /// `update2`: differences. Source: Documentation/protocol/monitors.md#update2.
   case update2
-  /// `update3`: differences, with the id of the transaction. Source: ovsdb-server(7).
+  /// `update3`: differences, with the id of the transaction. Source: Documentation/protocol/monitors.md#monitor_cond_since.
   case update3
 
   /// The form of the row updates inside; the last two share it.

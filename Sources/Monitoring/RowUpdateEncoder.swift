@@ -78,7 +78,7 @@ extension MonitoredTable {
     columns.contains { (!isDifferential || $0.kinds.contains(.modify)) && old[$0.column] != new[$0.column] }
   }
 
-  /// Source: RFC 7047 section 4.1.6 (`<row-update>`).
+  /// Source: RFC 7047 §4.1.6 (`<row-update>`).
   private func writeUpdate(_ kind: ChangeKinds, _ change: OwedChange, _ writer: inout ByteWriter) {
     switch kind {
     case .insert:
@@ -100,7 +100,7 @@ extension MonitoredTable {
     writer.append("}")
   }
 
-  /// Source: ovsdb-server(7), "update2 notification".
+  /// Source: Documentation/protocol/monitors.md#differences.
   private func writeUpdate2(_ kind: ChangeKinds, _ change: OwedChange, _ writer: inout ByteWriter) {
     switch kind {
     case .insert:

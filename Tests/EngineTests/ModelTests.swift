@@ -8,7 +8,7 @@ import OVSDB
 import Testing
 
 @Suite struct ModelTests {
-  /// RFC 7047 sections 5.2 and 3.2: every reply, every final state and every refusal is the model's; what is undone is gone.
+  /// RFC 7047 §5.2 and §3.2: every reply, every final state and every refusal is the model's; what is undone is gone.
   @Test(arguments: 0..<40 as Range<UInt64>)
   func randomTransactionsDoWhatTheModelDoes(_ seed: UInt64) throws {
     let database = try makeDatabase(Model.schema, seed: seed)

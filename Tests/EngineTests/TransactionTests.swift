@@ -13,7 +13,7 @@ import Testing
       "e":{"type":"integer","ephemeral":true}},"isRoot":true,"indexes":[["n"]]},"B":{"columns":{"n":{"type":"integer"}},"isRoot":true}}
     """
 
-  /// RFC 7047 section 5.2.6 and transactions, section 3 "wait".
+  /// RFC 7047 §5.2.6, and Documentation/protocol/transactions.md#wait.
   @Test func aWaitIsBlockedUntilItsTimeIsUp() throws {
     let database = try makeDatabase(Self.tables)
     func wait(_ timeout: String) -> String {
@@ -52,7 +52,8 @@ import Testing
     }
   }
 
-  /// transactions, section 7: the refusal stands at the operation's place, and a mistake of the operation itself comes first.
+  /// Documentation/protocol/transactions.md#refusals: the refusal stands at the operation's place, and a mistake of the operation itself
+  /// comes first.
   @Test func readOnlySessionsMayNotWrite() throws {
     let database = try makeDatabase(Self.tables)
     let readOnly = TransactionContext(isReadOnly: true)
@@ -73,7 +74,7 @@ import Testing
     #expect(reading.text == #"[{"rows":[]},{},{}]"#)
   }
 
-  /// RFC 7047 section 5.2.10.
+  /// RFC 7047 §5.2.10.
   @Test func assertionsAskTheSession() throws {
     let database = try makeDatabase(Self.tables)
     let context = TransactionContext(ownsLock: { $0 == "mine" })
@@ -83,7 +84,7 @@ import Testing
         == #"[{"details":"Asserted lock yours not held.","error":"not owner"}]"#)
   }
 
-  /// RFC 7047 sections 5.2.7 and 5.2.9.
+  /// RFC 7047 §5.2.7 and §5.2.9.
   @Test func commitsTellCommentsAndDurability() throws {
     let database = try makeDatabase(Self.tables)
     let result = try database.run(
@@ -98,7 +99,7 @@ import Testing
     #expect(plain.commit?.sequence == 2)
   }
 
-  /// transactions, sections 8 and 9: rows without a net change are dropped, and keep their version.
+  /// Documentation/protocol/transactions.md#commit-checks: rows without a net change are dropped, and keep their version.
   @Test func withoutANetChangeThereIsNoCommit() throws {
     let database = try makeDatabase(Self.tables)
     _ = try database.run(#"{"op":"insert","table":"A","row":{"n":1,"s":["set",["a","b"]]}}"#)
@@ -123,7 +124,7 @@ import Testing
     #expect(database.contents != contents)
   }
 
-  /// transactions, section 11: only changes of persistent columns are written.
+  /// Documentation/protocol/transactions.md#durability: only changes of persistent columns are written.
   @Test func ephemeralColumnsAreNotPersistent() throws {
     let database = try makeDatabase(Self.tables)
     #expect(try database.run(#"{"op":"insert","table":"A","row":{"e":1}}"#).commit?.isPersistent == true)
@@ -167,7 +168,7 @@ import Testing
     }
   }
 
-  /// RFC 7047 section 5.2.1: conditions on an index find rows of the transaction as well as committed ones.
+  /// RFC 7047 §5.2.1: conditions on an index find rows of the transaction as well as committed ones.
   @Test func indexesAreUsedTogetherWithWhatTheTransactionChanged() throws {
     let database = try makeDatabase(Self.tables)
     let inserts = (0..<20).map { #"{"op":"insert","table":"A","row":{"n":\#($0)}}"# }.joined(separator: ",")
@@ -230,7 +231,7 @@ import Testing
     #expect(database.checkInvariants().isEmpty)
   }
 
-  /// RFC 7047 section 5.1 (`<named-uuid>`), with names that are given their UUID after they were used.
+  /// RFC 7047 §5.1 (`<named-uuid>`), with names that are given their UUID after they were used.
   @Test func namesUsedBeforeTheirRowsMeanThoseRows() throws {
     let database = try makeDatabase(
       #"{"P":{"columns":{"c":{"type":{"key":{"type":"uuid","refTable":"C"}}}},"isRoot":true},"C":{"columns":{"n":{"type":"integer"}}}}"#)

@@ -96,7 +96,7 @@ import Testing
     #"{"A":{"where":[["n","<",3],["n",">=",4]],"columns":["pair","few","_version"]}}"#,
   ]
 
-  /// protocol, section 8: `update` and `update2` each carry a client's copy from the initial contents through every change.
+  /// Documentation/protocol/monitors.md: `update` and `update2` each carry a client's copy from the initial contents through every change.
   @Test(arguments: 0..<30 as Range<UInt64>)
   func applyingEveryUpdateGivesTheRowsAskedFor(_ seed: UInt64) throws {
     let database = try makeDatabase(Self.tables, seed: seed)
@@ -168,7 +168,7 @@ import Testing
     return rows
   }
 
-  /// protocol, section 8, "monitor_cond_change": what enters and leaves carries a copy from one condition to the other.
+  /// Documentation/protocol/monitors.md#monitor_cond_change: what enters and leaves carries a copy from one condition to the other.
   @Test(arguments: 0..<30 as Range<UInt64>)
   func changingConditionsTellsWhatEntersAndLeaves(_ seed: UInt64) throws {
     let database = try makeDatabase(Self.tables, seed: seed)

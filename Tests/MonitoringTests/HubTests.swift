@@ -15,7 +15,7 @@ import Testing
     #"{"op":"insert","table":"A","uuid":"\#(UUID(high: 0x4000, low: UInt64(number)))","row":{"n":\#(number)}}"#
   }
 
-  /// design, section 7: equal monitors are one group, however their requests are spelt.
+  /// Documentation/architecture.md#decisions: equal monitors are one group, however their requests are spelt.
   @Test func equalMonitorsAreOneGroup() throws {
     let database = try makeDatabase(Self.tables)
     let hub = MonitorHub(schema: database.schema)
@@ -36,7 +36,7 @@ import Testing
     #expect(hub.groupCount == 0)
   }
 
-  /// protocol, section 8, "Ordering and merging": changes of a client that does not read are added up by row.
+  /// Documentation/protocol/monitors.md#order: changes of a client that does not read are added up by row.
   @Test func aBacklogIsTheSumOfItsCommits() throws {
     let database = try makeDatabase(Self.tables)
     let hub = MonitorHub(schema: database.schema)
@@ -81,7 +81,7 @@ import Testing
     #expect(client.notificationCount == 0)
   }
 
-  /// design, section 4, invariant 5: a commit whose record could not be written was never seen.
+  /// Documentation/architecture.md#what-always-holds, 5: a commit whose record could not be written was never seen.
   @Test func aRetractedCommitLeavesBacklogsAsTheyWere() throws {
     let database = try makeDatabase(Self.tables)
     let hub = MonitorHub(schema: database.schema)
@@ -103,7 +103,8 @@ import Testing
     #expect(client.faults == [])
   }
 
-  /// protocol, section 8, `update3`: what a client missed is found by the last id it knew, as far back as the history goes.
+  /// Documentation/protocol/monitors.md#monitor_cond_since: a client gets what it missed since the last
+  /// id it knew, as far back as the history goes.
   @Test func theHistoryReachesBackToWhatItHolds() throws {
     let database = try makeDatabase(Self.tables)
     let base = database.lastCommitID
@@ -156,7 +157,7 @@ import Testing
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.count == 5)
   }
 
-  /// protocol, section 8, "monitor_cond_change": a busy client is told what it is owed before its conditions change.
+  /// Documentation/protocol/monitors.md#monitor_cond_change: a busy client gets the pending changes before its conditions change.
   @Test func whatIsOwedIsToldBeforeConditionsChange() throws {
     let database = try makeDatabase(Self.tables)
     try database.run(insert(1))

@@ -9,7 +9,7 @@ import Testing
 @testable import OVSDB
 
 @Suite struct DatumTests {
-  /// RFC 7047 section 5.1: what is written is read as the same value.
+  /// RFC 7047 §5.1: what is written is read as the same value.
   @Test(arguments: 0..<200 as Range<UInt64>)
   func writingAndReadingGivesTheSameValue(_ seed: UInt64) throws {
     var generator = SeededRandom(seed: seed)
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  /// RFC 7047 section 5.1 (mutators, functions): as dictionaries have it.
+  /// RFC 7047 §5.1 (mutators, functions): as dictionaries have it.
   @Test(arguments: 0..<300 as Range<UInt64>)
   func algebraIsThatOfDictionaries(_ seed: UInt64) {
     var generator = SeededRandom(seed: seed)
@@ -141,7 +141,7 @@ import Testing
     }
   }
 
-  /// schema-and-types, section 4: fewer elements first, then keys, then values.
+  /// Documentation/protocol/values.md#order: fewer elements first, then keys, then values.
   @Test(arguments: 0..<200 as Range<UInt64>)
   func orderIsCountsThenKeysThenValues(_ seed: UInt64) {
     var generator = SeededRandom(seed: seed)

@@ -70,7 +70,7 @@ private func array(_ atoms: [Atom], _ type: AtomicType) -> AtomArray {
   }
 }
 
-/// The order of schema-and-types, section 4, spelt out.
+/// The order in Documentation/protocol/values.md#order, spelt out.
 func naivelyPrecedes(_ a: Atom, _ b: Atom) -> Bool {
   switch (a, b) {
   case (.integer(let a), .integer(let b)): a < b

@@ -8,7 +8,7 @@ import Testing
 @testable import OVSDB
 
 @Suite struct SchemaTests {
-  /// schema-and-types, section 2: the normal form is read as itself.
+  /// Documentation/protocol/schemas.md#normal-form: the normal form is read as itself.
   @Test(arguments: 0..<100 as Range<UInt64>)
   func normalFormsAreFixedPoints(_ seed: UInt64) throws {
     let text = randomSchema(seed: seed)
@@ -61,7 +61,7 @@ import Testing
     #expect(schema.tables[0].column(named: "_other") == nil)
   }
 
-  /// schema-and-types, section 7, "English type names".
+  /// Documentation/protocol/values.md#text-form, English names of types.
   @Test(arguments: [
     (#""integer""#, "integer"), (#"{"key":"integer","min":0,"max":"unlimited"}"#, "set of integers"),
     (#"{"key":"integer","max":"unlimited"}"#, "set of 1 or more integers"), (#"{"key":"string","min":0,"max":3}"#, "set of up to 3 strings"),

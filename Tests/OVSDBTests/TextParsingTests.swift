@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The text form as people type it (schema-and-types, section 7).
+// The text form as people type it (Documentation/protocol/values.md#parsing-the-text-form).
 
 import OVSDB
 import Testing

@@ -17,7 +17,7 @@ import Testing
     #expect(decomposed < composed)
   }
 
-  /// schema-and-types, section 4.
+  /// Documentation/protocol/values.md#order.
   @Test func stringsAreOrderedByBytes() {
     let sorted = ["", "A", "Z", "a", "a\u{1}", "aa", "z", "\u{e9}", "\u{ffff}", "😀"]
     for (position, low) in sorted.enumerated() {
@@ -66,7 +66,7 @@ import Testing
   static let pair = ColumnType(key: BaseType(.string), value: BaseType(.integer), min: 0, max: 1)
   static let real = ColumnType(key: BaseType(.real))
 
-  /// schema-and-types, section 7, "Printing".
+  /// Documentation/protocol/values.md#text-form, printing.
   @Test(arguments: [
     (#"["set",["b","a"]]"#, list, "[a, b]", "a b"), (#"["set",[]]"#, list, "[]", ""), (#""a""#, list, "[a]", "a"),
     (#""one two""#, scalar, #""one two""#, "one two"), (#""""#, scalar, #""""#, ""), (#""true""#, scalar, #""true""#, "true"),
@@ -84,7 +84,7 @@ import Testing
     #expect(datum.bareText(of: type) == bare)
   }
 
-  /// schema-and-types, section 8.
+  /// Documentation/protocol/values.md#error-objects-as-text.
   @Test func errorsHaveATextForm() {
     let error = OVSDBError(.syntaxError, "d", syntax: "[\"x\"]")
     #expect(error.description == "syntax \"[\"x\"]\": syntax error: d")

@@ -6,7 +6,7 @@
 // one level (`off emer err warn info dbg`; none: dbg); the word `any` says nothing. Or `PATTERN:DESTINATION:PATTERN`
 // with `any` for all destinations, or `FACILITY:NAME`. Letter case does not matter.
 //
-// Source: ovs-appctl(8) vlog/set; error texts as observed: ovsdb-server 3.1.
+// Source: ovs-appctl(8) vlog/set; Documentation/protocol/server.md#logging for the error texts.
 
 import Glibc
 

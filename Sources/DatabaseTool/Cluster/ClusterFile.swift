@@ -6,7 +6,7 @@
 // `prev_term`, `prev_index`, `prev_servers`, `prev_eid` and `prev_data` (`[schema, transaction]`, the snapshot), maybe
 // `prev_election_timer`; of one that is still joining `remote_addresses` and maybe `cluster_id`.
 //
-// Source: observed on ovsdb-tool 3.1.0; ClusterComparisonTests has a case for each rule.
+// Source: Documentation/protocol/files.md#cluster-members; ClusterComparisonTests has a case for each rule.
 
 import Daemon
 import JSON

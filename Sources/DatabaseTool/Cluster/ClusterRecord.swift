@@ -11,7 +11,7 @@
 //
 // Any of them may have a comment. An entry with the index of an earlier one replaces that and all behind it.
 //
-// Source: observed on ovsdb-tool 3.1.0; ClusterComparisonTests has a case for each rule.
+// Source: Documentation/protocol/files.md#cluster-members; ClusterComparisonTests has a case for each rule.
 
 import JSON
 import OVSDB

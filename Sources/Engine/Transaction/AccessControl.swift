@@ -3,7 +3,7 @@
 // Roles: what a session may change when its remote gives it a role. The rules stand in the database itself, in rows of `RBAC_Role`
 // and of the permission table that these refer to. Sessions without a role are not looked at.
 //
-// Source: ovsdb-server(7), "Role Based Access Control"; ovsdb-server 3.1.0 observed for which rows and columns count.
+// Source: Documentation/protocol/server.md#roles.
 
 import HashTreeCollections
 import OVSDB

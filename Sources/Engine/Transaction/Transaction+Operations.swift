@@ -14,7 +14,7 @@ func missing(_ members: OperationMembers) -> OVSDBError {
 extension Transaction {
   /// Shape: `{"op":"insert","table":T,"row":{...},"uuid-name":ID?,"uuid":STRING?}`; result `{"uuid":["uuid",U]}`.
   ///
-  /// Source: RFC 7047 section 5.2.1; `uuid` from ovsdb-server(7).
+  /// Source: RFC 7047 §5.2.1; `uuid` is an extension: Documentation/protocol/transactions.md#insert.
   mutating func insert(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
   ) throws(OVSDBError) {
@@ -75,7 +75,7 @@ extension Transaction {
 
   /// Shape: `{"op":"update","table":T,"where":[...],"row":{...}}`; result `{"count":N}`.
   ///
-  /// Source: RFC 7047 section 5.2.3.
+  /// Source: RFC 7047 §5.2.3.
   mutating func update(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
   ) throws(OVSDBError) {
@@ -98,7 +98,7 @@ extension Transaction {
 
   /// Shape: `{"op":"mutate","table":T,"where":[...],"mutations":[...]}`; result `{"count":N}`.
   ///
-  /// Source: RFC 7047 section 5.2.4.
+  /// Source: RFC 7047 §5.2.4.
   mutating func mutate(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
   ) throws(OVSDBError) {
@@ -123,7 +123,7 @@ extension Transaction {
 
   /// Shape: `{"op":"delete","table":T,"where":[...]}`; result `{"count":N}`.
   ///
-  /// Source: RFC 7047 section 5.2.5.
+  /// Source: RFC 7047 §5.2.5.
   mutating func delete(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
   ) throws(OVSDBError) {

@@ -12,7 +12,7 @@ enum OperationFailure: Error {
   case blocked(timeoutMilliseconds: Int64?)
 }
 
-/// The operations of RFC 7047 section 5.2 and `assert`.
+/// The operations of RFC 7047 §5.2 and `assert`.
 enum OperationName: CaseIterable {
   case insert, select, update, mutate, delete, wait, commit, abort, comment, assert
 
@@ -75,7 +75,7 @@ enum OperationName: CaseIterable {
 }
 
 extension Transaction {
-  /// Source: RFC 7047 section 4.1.3.
+  /// Source: RFC 7047 §4.1.3.
   mutating func run(
     params: JSONValue, context: borrowing TransactionContext, into writer: inout ByteWriter
   ) -> Outcome {

@@ -10,7 +10,7 @@ extension Transaction {
   ///
   /// Rows that are equal in the chosen columns are given once.
   ///
-  /// Source: RFC 7047 section 5.2.2; `sort` is an extension.
+  /// Source: RFC 7047 §5.2.2; `sort` is an extension: Documentation/protocol/transactions.md#select.
   mutating func select(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
   ) throws(OVSDBError) {

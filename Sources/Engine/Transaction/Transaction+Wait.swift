@@ -10,7 +10,7 @@ extension Transaction {
   ///
   /// - Throws: `OperationFailure.blocked`, or `.timedOut` when the time is up.
   ///
-  /// Source: RFC 7047 section 5.2.6.
+  /// Source: RFC 7047 §5.2.6.
   mutating func wait(
     _ members: OperationMembers, _ table: TableSchema?, _ context: borrowing TransactionContext, _ writer: inout ByteWriter
   ) throws {

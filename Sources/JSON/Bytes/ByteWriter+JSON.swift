@@ -19,7 +19,7 @@ extension ByteWriter {
   ///
   /// A value that is not finite has no JSON; the model never holds one, and `null` is written should it appear.
   ///
-  /// Source: observed, ovsdb-server 3.1 prints so on the wire and in the log.
+  /// Source: Documentation/protocol/wire.md#json: ovsdb-server 3.1 prints so on the wire and in the log.
   package mutating func appendReal(_ value: Double) {
     guard value.isFinite else { return append("null") }
     let magnitude = value.magnitude

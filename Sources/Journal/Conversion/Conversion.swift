@@ -23,7 +23,7 @@ package enum Conversion {
   ///
   /// - Throws: what a value of the new type must be, or what contradicts each other.
   ///
-  /// Source: ovsdb-server(7), "convert"; observed.
+  /// Source: Documentation/protocol/wire.md#convert.
   package static func convert(
     _ snapshot: Snapshot, to schema: DatabaseSchema, rules: ConversionRules, random: RandomSource = RandomSource()
   ) throws(OVSDBError) -> Database {

@@ -2,7 +2,7 @@
 //
 // When a log has grown so much that a server compacts it by itself. Pure: the clock and the chance are handed in.
 //
-// Source: observed of ovsdb-server 3.1.0, and ovsdb-server(1), `ovsdb-server/compact`.
+// Source: Documentation/protocol/files.md#compaction.
 
 /// Decides when a server looks at its file, and what it must have grown to.
 package struct CompactionSchedule: Sendable {

@@ -13,7 +13,7 @@
 // and their hash is SHA1. Record 0 holds the schema, every later one a transaction; an empty file is not a database.
 // A torn tail (a record cut off anywhere by a crash) is a bad record behind which no valid one stands.
 //
-// Source: observed on files of ovsdb-server 3.1.0; RecordReaderTests pins each rule.
+// Source: Documentation/protocol/files.md#records; RecordReaderTests has a case for each rule.
 
 import Glibc
 
@@ -85,7 +85,7 @@ struct RecordHeader {
   /// The part of a bad line that an error message shows: up to a NUL, and of a line that begins like a header only
   /// what stands through the magic.
   ///
-  /// Source: observed: ovsdb-tool 3.1.0 prints `"OVSDB FOO"` for `OVSDB FOO 3 …`.
+  /// Source: Documentation/protocol/files.md#records: ovsdb-tool 3.1.0 prints `"OVSDB FOO"` for `OVSDB FOO 3 …`.
   static func shownPart(of line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
     var end = line.firstIndex(of: 0) ?? line.count
     if beginsWithPrefix(line) {
@@ -188,7 +188,7 @@ package struct RecordHasher {
 
   /// The same header with as many blanks before the length as it takes to fill its place. Readers skip them.
   ///
-  /// Source: observed: ovsdb-server and ovsdb-tool 3.1.0 read such a header like any other.
+  /// Source: Documentation/protocol/files.md#records: ovsdb-server and ovsdb-tool 3.1.0 read such a header like any other.
   func paddedHeader() -> [UInt8] {
     var bytes = header()
     let lengthStart = RecordHeader.lengthStart(of: .standalone)

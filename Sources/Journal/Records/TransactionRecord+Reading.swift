@@ -14,7 +14,7 @@
 //
 // Any other member is the name of a table, also one that begins with `_` and a `_date` that is no integer.
 //
-// Source: observed on ovsdb-server 3.1.0; TransactionRecordTests has a case for each rule.
+// Source: Documentation/protocol/files.md#transactions; TransactionRecordTests has a case for each rule.
 
 import Engine
 import JSON

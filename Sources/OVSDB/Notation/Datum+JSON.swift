@@ -10,9 +10,9 @@ extension Datum {
   /// Shape: an atom, `["set",[atom,...]]` or `["map",[[key,value],...]]`. A bare atom stands for a set of one.
   ///
   /// - Parameter symbols: the names of the transaction's rows; nil where `["named-uuid",...]` means nothing.
-  /// - Throws: `.syntaxError`, `.constraintViolation` or `.ovsdbError` (duplicates) as in transactions, section 6.
+  /// - Throws: `.syntaxError`, `.constraintViolation` or `.ovsdbError` (duplicates) as in Documentation/protocol/values.md#value-errors.
   ///
-  /// Source: RFC 7047 section 5.1.
+  /// Source: RFC 7047 §5.1.
   package init(json: JSONValue, type: ColumnType, symbols: SymbolTable?) throws(OVSDBError) {
     if let value = type.value {
       self = try Self.map(json, type, value, symbols)

@@ -40,7 +40,7 @@ extension Atom {
 }
 
 extension Datum {
-  /// The text form (schema-and-types, section 7), `string` style: `[a, b]`, `{k=v}`, an atom by itself.
+  /// The text form (Documentation/protocol/values.md#text-form), `string` style: `[a, b]`, `{k=v}`, an atom by itself.
   package func text(of type: ColumnType) -> String {
     let inside = elements.map { key, value in
       value.map { "\(key.text())=\($0.text())" } ?? key.text()

@@ -18,8 +18,8 @@ extension Datum {
   /// of an empty value.
   ///
   /// - Parameter symbols: what `@name` refers to; nil where there are no names.
-  /// - Throws: `TextFormError` with the words of schema-and-types, section 7; for values outside of the type's constraints, the
-  ///   constraint's own.
+  /// - Throws: `TextFormError` with the words of Documentation/protocol/values.md#parsing-the-text-form; for values outside of the type's
+  ///   constraints, the constraint's own.
   package init(text: String, type: ColumnType, symbols: SymbolTable?) throws {
     var parser = TextParser(text, type: type, symbols: symbols)
     self = try parser.datum()

@@ -7,7 +7,7 @@
 /// A name may be used before the insert that defines it, so the first mention, by use or by definition, settles the UUID; a later
 /// insert takes the UUID that its name already has. A name nobody defines stands for a row that does not exist.
 ///
-/// Source: RFC 7047 section 5.1 (`<named-uuid>`).
+/// Source: RFC 7047 §5.1 (`<named-uuid>`).
 package final class SymbolTable {
   private struct Symbol {
     var uuid: UUID

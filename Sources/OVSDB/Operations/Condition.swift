@@ -8,7 +8,7 @@ import JSON
 ///
 /// Shape: `true`, `false` or `[column, function, value]`.
 ///
-/// Source: RFC 7047 section 5.1 (`<condition>`); booleans are an extension of ovsdb-server(7).
+/// Source: RFC 7047 §5.1 (`<condition>`); booleans are an extension: Documentation/protocol/transactions.md#conditions.
 package enum Clause: Sendable {
   case constant(Bool)
   case comparison(ColumnSchema, ConditionFunction, Datum)

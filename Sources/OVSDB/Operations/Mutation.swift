@@ -8,7 +8,7 @@ import JSON
 ///
 /// Shape: `[column, mutator, value]`.
 ///
-/// Source: RFC 7047 section 5.1 (`<mutation>`).
+/// Source: RFC 7047 §5.1 (`<mutation>`).
 package struct Mutation: Sendable {
   package let column: ColumnSchema
   package let mutator: Mutator

@@ -8,7 +8,7 @@ import JSON
 ///
 /// Shape: `{"error":TAG,"details":TEXT?,"syntax":TEXT?,"io-error":TEXT?}`.
 ///
-/// Source: RFC 7047 section 3.1 (`<error>`).
+/// Source: RFC 7047 §3.1 (`<error>`).
 package struct OVSDBError: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Tag: String, Sendable {
     case syntaxError = "syntax error"

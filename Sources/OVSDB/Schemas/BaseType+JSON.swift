@@ -7,7 +7,7 @@ import JSON
 extension BaseType {
   /// Reads `<base-type>`: an atomic type's name, or an object with `type` and constraints.
   ///
-  /// - Throws: `.syntaxError` or `.constraintViolation` with the peer's words (schema-and-types, section 1).
+  /// - Throws: `.syntaxError` or `.constraintViolation` with the peer's words (Documentation/protocol/schemas.md#errors).
   package init(json: JSONValue) throws(OVSDBError) {
     if json.kind == .string {
       self.init(try AtomicType(json: json))

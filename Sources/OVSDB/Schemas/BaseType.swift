@@ -6,7 +6,7 @@ import JSON
 
 /// An atomic type and what it allows.
 ///
-/// Source: RFC 7047 section 3.2 (`<base-type>`).
+/// Source: RFC 7047 §3.2 (`<base-type>`).
 package struct BaseType: Equatable, Sendable {
   package var type: AtomicType
   package var constraint: Constraint

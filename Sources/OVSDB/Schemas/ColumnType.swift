@@ -6,7 +6,7 @@ import JSON
 
 /// The type of a column.
 ///
-/// Source: RFC 7047 section 3.2 (`<type>`).
+/// Source: RFC 7047 §3.2 (`<type>`).
 package struct ColumnType: Equatable, Sendable {
   package var key: BaseType
   package var value: BaseType?
@@ -45,7 +45,7 @@ package struct ColumnType: Equatable, Sendable {
 
   /// The value of a column nobody gave a value.
   ///
-  /// Source: RFC 7047 section 5.2.1.
+  /// Source: RFC 7047 §5.2.1.
   package var defaultDatum: Datum {
     guard min > 0 else { return .empty }
     let atom = key.type.defaultAtom

@@ -7,7 +7,7 @@ import JSON
 extension DatabaseSchema {
   /// Reads `<database-schema>`.
   ///
-  /// - Throws: `.syntaxError` in the peer's words (schema-and-types, section 1).
+  /// - Throws: `.syntaxError` in the peer's words (Documentation/protocol/schemas.md#errors).
   package convenience init(json: JSONValue) throws(OVSDBError) {
     var parser = ObjectParser(json, "database schema")
     let name = parser.required("name", .id)?.string
@@ -29,7 +29,7 @@ extension DatabaseSchema {
     self.init(name: name, version: version?.string, cksum: cksum == "" ? nil : cksum, tables: tables)
   }
 
-  /// Appends the normal form (schema-and-types, section 2).
+  /// Appends the normal form (Documentation/protocol/schemas.md#normal-form).
   package func write(to writer: inout ByteWriter) {
     writer.append("{")
     if let cksum {

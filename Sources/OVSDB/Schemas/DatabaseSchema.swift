@@ -155,7 +155,7 @@ private func jsonMemberName(_ name: String) -> [UInt8] {
 
 /// A whole schema.
 ///
-/// Source: RFC 7047 section 3.2 (`<database-schema>`).
+/// Source: RFC 7047 §3.2 (`<database-schema>`).
 package final class DatabaseSchema: Sendable {
   package let name: String
   package let version: String?

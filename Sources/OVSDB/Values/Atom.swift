@@ -2,7 +2,7 @@
 //
 // Atoms, one value of one of the five basic types, and arrays of atoms of one type: the building stones of `Datum`.
 
-/// The five types of RFC 7047 section 3.2 (`<atomic-type>`).
+/// The five types of RFC 7047 §3.2 (`<atomic-type>`).
 package enum AtomicType: UInt8, Sendable {
   case integer, real, boolean, string, uuid
 
@@ -38,7 +38,7 @@ package enum AtomicType: UInt8, Sendable {
   }
 }
 
-/// A type of atom in the order of the protocol (schema-and-types, "Order").
+/// A type of atom in the order of the protocol (Documentation/protocol/values.md#order).
 package protocol AtomElement: Hashable, Sendable {
   static func precedes(_ a: Self, _ b: Self) -> Bool
 }

@@ -51,7 +51,7 @@ extension Datum {
     return Datum(sorted: pairs.filter { key, _ in removed.position(of: key) == nil })
   }
 
-  /// -1, 0 or 1 in the order of schema-and-types, section 4: counts first, then keys, then values.
+  /// -1, 0 or 1 in the order that Documentation/protocol/values.md#order gives: counts first, then keys, then values.
   package func order(_ other: Datum, type: AtomicType) -> Int {
     if case .map(let a) = self, case .map(let b) = other {
       let order = a.keys.order(b.keys)

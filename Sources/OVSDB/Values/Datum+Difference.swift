@@ -8,7 +8,7 @@ extension Datum {
   /// - Returns: for a type with at most one element the new value; for sets the elements on one side only; for maps the pairs
   ///   that were removed (old value), added, or got another value (new value).
   ///
-  /// Source: ovsdb-server(7), "update2 notification".
+  /// Source: Documentation/protocol/monitors.md#differences.
   package static func difference(from old: Datum, to new: Datum, type: ColumnType) -> Datum {
     guard type.max > 1 else { return new }
     if type.isMap { return mapDifference(old, new, type) }

@@ -10,7 +10,7 @@
 ///
 /// Invariant: `set` holds two or more atoms, `map` one or more pairs; both are sorted (by key) without duplicates.
 ///
-/// Source: RFC 7047 section 5.1 (`<value>`).
+/// Source: RFC 7047 §5.1 (`<value>`).
 package enum Datum: Hashable, Sendable {
   case empty
   case integer(Int64)

@@ -11,7 +11,7 @@ import Glibc
 
   @inlinable package init(_ string: String) { self.string = string }
 
-  /// Source: schema-independent default of a string column, RFC 7047 section 5.2.1.
+  /// Source: schema-independent default of a string column, RFC 7047 §5.2.1.
   package static let empty = Text("")
 
   package var description: String { string }

@@ -6,7 +6,7 @@ import JSON
 
 /// A universally unique identifier: the name of a row.
 ///
-/// Source: RFC 7047 section 3.1 (`<uuid>`).
+/// Source: RFC 7047 §3.1 (`<uuid>`).
 @frozen package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// The first eight bytes as written, most significant first.
   package var high: UInt64

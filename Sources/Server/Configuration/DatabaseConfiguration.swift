@@ -2,7 +2,7 @@
 //
 // How a database is served, as a value: what the configuration file says of it, or what the command line amounts to.
 //
-// Source: ovsdb-server(5), "Configuration File" (versions from 3.3 on).
+// Source: Documentation/protocol/server.md#configuration-file (Open vSwitch from 3.3 on).
 
 import Streams
 

@@ -3,7 +3,7 @@
 // The configuration file (`--config-file`) as a value. Reading it changes nothing; Server+Configuration.swift makes the server what it
 // says.
 //
-// Source: ovsdb-server(5), "Configuration File" (versions from 3.3 on).
+// Source: Documentation/protocol/server.md#configuration-file (Open vSwitch from 3.3 on).
 
 import JSON
 import OVSDB

@@ -2,7 +2,7 @@
 //
 // `_Server`, the database about the databases. It lives in memory; clients read and monitor it like any other.
 //
-// Source: ovsdb-server(5).
+// Source: Documentation/protocol/server.md#_server.
 
 import Engine
 import JSON

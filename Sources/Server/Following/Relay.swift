@@ -3,7 +3,7 @@
 // Relay: a database of another server, the source, served from memory. Reading is done here; what would write is passed on to the source
 // (Relay+Forwarding.swift). The source is followed by its monitors, whose words SourceRows.swift reads.
 //
-// Source: ovsdb(7), "Relay Service Model".
+// Source: Documentation/protocol/server.md#relays.
 
 import Client
 import DequeModule

@@ -6,7 +6,7 @@
 // A backup does not empty its tables before it copies: it makes the difference between what the source has and what is here, in one
 // commit. So its clients see what changed and nothing else, and a crash leaves the old rows or the new ones.
 //
-// Source: ovsdb(7), "Active-Backup Database Service Model".
+// Source: Documentation/protocol/server.md#backups.
 
 import Client
 import Engine

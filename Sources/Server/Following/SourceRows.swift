@@ -9,9 +9,9 @@ import OVSDB
 
 /// How a source tells changes.
 enum SourceFormat {
-  /// `update`: whole values. Source: RFC 7047 section 4.1.6.
+  /// `update`: whole values. Source: RFC 7047 §4.1.6.
   case whole
-  /// `update2` and `update3`: differences. Source: ovsdb-server(7).
+  /// `update2` and `update3`: differences. Source: Documentation/protocol/monitors.md#monitor_cond_since.
   case differences
 }
 

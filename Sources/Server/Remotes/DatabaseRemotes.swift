@@ -3,7 +3,7 @@
 // Remotes that a database configures, `db:DB,TABLE,COLUMN`: either the strings of a column, or the rows it references, each of which
 // has a target and options and is told what became of it.
 //
-// Source: ovsdb-server(1), "Database Options"; ovsdb-server observed for the columns.
+// Source: Documentation/protocol/server.md#remotes-in-a-database.
 
 import Engine
 import HashTreeCollections

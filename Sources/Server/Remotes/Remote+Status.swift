@@ -2,7 +2,7 @@
 //
 // What is told of a remote: the `status` column of the row that configures it (DatabaseRemotes.swift).
 //
-// Source: ovsdb-server observed; the columns of the table Manager in ovs-vswitchd.conf.db(5).
+// Source: Documentation/protocol/server.md#remotes-in-a-database.
 
 import JSONRPC
 import NIOCore

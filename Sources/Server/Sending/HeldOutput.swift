@@ -27,7 +27,7 @@ struct HeldOutput {
 
   /// Puts an error behind the results of the replies that wait for a database, which then wait no more.
   ///
-  /// Source: observed: ovsdb-server 3.1.0 appends `{"details":"F: fsync failed","error":"I/O error",...}` to the results.
+  /// Source: Documentation/protocol/transactions.md#durability: 3.1.0 appends `{"details":"F: fsync failed","error":"I/O error",...}`.
   mutating func report(_ error: OVSDBError, to database: ServedDatabase) {
     guard awaited.contains(where: { $0.database === database }) else { return }
     var writer = ByteWriter(capacity: 256)

@@ -6,7 +6,7 @@
 ///
 /// Invariant: `claims` names for each session the queues that it is in, each of which it is in once.
 ///
-/// Source: RFC 7047 sections 4.1.8 to 4.1.11.
+/// Source: RFC 7047 §4.1.8 to §4.1.11; Documentation/protocol/wire.md#locks.
 struct Locks {
   /// A session's wish for a lock; the first of a queue owns it.
   private struct Claim {

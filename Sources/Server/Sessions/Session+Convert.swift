@@ -8,7 +8,7 @@ import OVSDB
 extension Session {
   /// Shape: `[db, schema]`; result `{}`.
   ///
-  /// Source: ovsdb-server(7), "convert".
+  /// Source: Documentation/protocol/wire.md#convert.
   func convert(params: JSONValue, id: JSONValue) throws(OVSDBError) {
     let database = try database(params, method: "convert")
     if let role {

@@ -15,7 +15,7 @@ struct Method {
 
   /// All methods but `transact`, which is looked for first, and `echo`, which connections answer themselves.
   ///
-  /// Source: RFC 7047 section 4.1, ovsdb-server(7).
+  /// Source: RFC 7047 §4.1; Documentation/protocol/wire.md#methods.
   nonisolated(unsafe) static let all: [Method] = [
     // Constant after its initialisation; the closures capture nothing.
     Method(name: "monitor") { try $0.monitor(params: $1, id: $2, format: .update) },
@@ -272,7 +272,7 @@ extension Session {
 
   /// Forgets a blocked transaction.
   ///
-  /// Source: RFC 7047 section 4.1.4; the reply goes to sessions that are aware of changes only, as observed.
+  /// Source: RFC 7047 §4.1.4; Documentation/protocol/wire.md#cancel: only sessions that are aware of changes get the reply.
   private func cancel(_ params: JSONValue) {
     guard params.count == 1, let key = params[0]?.text(sorted: true) else { return }
     if let request = forwarded[key] {

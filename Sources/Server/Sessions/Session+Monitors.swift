@@ -15,7 +15,7 @@ extension Session {
 
   /// Shape: `[db, monitor-id, monitor-requests]`, with a transaction id as fourth for monitor_cond_since.
   ///
-  /// Source: RFC 7047 section 4.1.5; ovsdb-server(7) for the conditional ones.
+  /// Source: RFC 7047 §4.1.5; Documentation/protocol/monitors.md for the conditional ones.
   func monitor(params: JSONValue, id: JSONValue, format: UpdateFormat) throws(OVSDBError) {
     let database = try database(params, method: Self.methodNames[format] ?? "monitor")
     let isCountRight: Bool =
@@ -171,7 +171,7 @@ extension Session {
     }
   }
 
-  /// Source: RFC 7047 section 4.1.7.
+  /// Source: RFC 7047 §4.1.7.
   func monitorCancel(params: JSONValue, id: JSONValue) throws {
     guard params.count == 1, let monitorID = params[0] else { throw BareError(text: "invalid parameters") }
     guard let (database, subscription) = monitors.removeValue(forKey: monitorID.text(sorted: true)) else {

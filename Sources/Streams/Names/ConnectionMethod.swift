@@ -10,7 +10,7 @@ import Glibc
 /// `ssl:HOST[:PORT]` connect. A server takes only names that can work (`parse`). A client takes any name (`parseForClient`) and learns of
 /// a mistake when it connects, as the reference's clients do.
 ///
-/// Source: ovsdb(7) "Connection Methods".
+/// Source: Documentation/protocol/server.md#remotes.
 package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
   /// As it was written; the name of the remote in logs and in answers.
   package let name: String
