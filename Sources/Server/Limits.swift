@@ -4,6 +4,7 @@
 
 import Daemon
 import Glibc
+import JSON
 import OVSDB
 
 /// The server's limits. Those of a single layer stand there: nesting (`JSONLimits`), the result of a transaction (`TransactionLimits`),
@@ -47,6 +48,11 @@ package struct Limits: Sendable {
   package var waitsMax = 1000
   /// Locks that one client holds or awaits.
   package var locksMax = 1000
+  /// The length of a name that a client gives to a lock, a monitor or a request, in bytes; of ids that are no strings, of what they take
+  /// here. The longest known is the id of a backup's monitor with 80 bytes; others are a word or a UUID.
+  package var nameBytesMax = 4 << 10
+  /// What is reported of a remote's locks in each list of its row's status, in bytes: it is written to the database's file.
+  package var statusListBytesMax = 4 << 10
   /// What one client's monitors, waiting transactions and locks say, in bytes of their requests.
   package var keptBytesMax = 256 << 20
   /// The same of all clients.
@@ -89,6 +95,14 @@ enum Memory {
 }
 
 extension Session {
+  /// Looks at the length of a name.
+  ///
+  /// - Throws: `.resourcesExhausted` when a client gives something a longer name than it may have.
+  func checkName(_ name: JSONValue, of subject: String) throws(OVSDBError) {
+    guard name.utf8?.count ?? name.detachedSize > server.limits.nameBytesMax else { return }
+    throw OVSDBError(.resourcesExhausted, "\(subject) may have \(server.limits.nameBytesMax) bytes")
+  }
+
   /// Notes something that the server keeps for the client; see `Kept.add`.
   func keep(_ kind: Kept.Kind, _ name: String, size: Int, count: Int) throws(OVSDBError) {
     guard server.keptBytes + size <= server.limits.keptTotalBytesMax else {

@@ -56,7 +56,7 @@ extension Transaction {
       prescribed = uuid
     }
     guard let nameJSON = members.uuidName, let name = nameJSON.string else { return prescribed ?? database.makeUUID() }
-    guard let uuid = symbols.define(Text(name), as: prescribed) else {
+    guard let uuid = symbols.define(try SymbolTable.name(name), as: prescribed) else {
       throw OVSDBError(
         .duplicateUUIDName, "This \"uuid-name\" appeared on an earlier \"insert\" operation.", at: nameJSON)
     }

@@ -285,7 +285,7 @@ extension Atom {
         guard isID(bytes), let string = name.string else {
           throw .syntaxError("named-uuid string is not a valid <id>", at: json)
         }
-        return symbols.uuid(of: Text(string))
+        return symbols.uuid(of: try SymbolTable.name(string))
       }
     }
     throw .syntaxError("expected [\"uuid\", <string>]", at: json)

@@ -17,6 +17,19 @@ package final class SymbolTable {
   private var symbols: [Text: Symbol] = [:]
   private let makeUUID: () -> UUID
 
+  /// The length of a name, in bytes.
+  package static let nameBytesMax = 4 << 10
+
+  /// Reads a name.
+  ///
+  /// - Throws: `.resourcesExhausted` when it is too long.
+  package static func name(_ string: String) throws(OVSDBError) -> Text {
+    guard string.utf8.count <= nameBytesMax else {
+      throw OVSDBError(.resourcesExhausted, "the name of a row may have \(nameBytesMax) bytes")
+    }
+    return Text(string)
+  }
+
   package init(makeUUID: @escaping () -> UUID) {
     self.makeUUID = makeUUID
   }

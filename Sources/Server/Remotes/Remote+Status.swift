@@ -45,7 +45,19 @@ extension Remote {
       lost.formUnion(session.locksLost.filter { !server.locks.hasClaim(session, on: $0) })
     }
     return [("locks_held", names.owned), ("locks_waiting", names.awaited), ("locks_lost", lost.sorted())]
-      .filter { !$0.1.isEmpty }.map { ($0.0, $0.1.joined(separator: " ")) }
+      .filter { !$0.1.isEmpty }.map { ($0.0, Self.list($0.1, bytesMax: server.limits.statusListBytesMax)) }
+  }
+
+  /// Names with a space between them; those that there is no room for are counted: `a b ... (2 more)`.
+  static func list(_ names: [String], bytesMax: Int) -> String {
+    var size = 0
+    let shown = names.prefix { name in
+      size += name.utf8.count + 1
+      return size <= bytesMax
+    }
+    let text = shown.joined(separator: " ")
+    guard shown.count < names.count else { return text }
+    return "\(text)\(shown.isEmpty ? "" : " ")... (\(names.count - shown.count) more)"
   }
 
   private static func seconds(since moment: NIODeadline) -> String {

@@ -52,6 +52,7 @@ extension Session {
     switch message {
     case .request(let method, let params, let id):
       do {
+        try checkName(id, of: "the id of a request")
         if inputBytes > Self.largeInputMin { try checkMemory() }
         try dispatch(method, params, id)
       } catch let error as OVSDBError {
@@ -306,6 +307,7 @@ extension Session {
     try refuseLocksWhenReadOnly()
     let method = isSteal ? "steal" : "lock"
     let name = try lockName(params, method)
+    if let json = params[0] { try checkName(json, of: "the name of a lock") }
     // Who lost a lock to a thief has to give it up all the same.
     if server.locks.hasClaim(self, on: name) || locksLost.contains(name) {
       throw OVSDBError.syntaxError("must issue \"unlock\" before new \"\(method)\"", at: params)

@@ -13,6 +13,8 @@ extension Session {
     .update: "monitor", .update2: "monitor_cond", .update3: "monitor_cond_since",
   ]
 
+  private static let monitorIDSubject = "the id of a monitor"
+
   /// Shape: `[db, monitor-id, monitor-requests]`, with a transaction id as fourth for monitor_cond_since.
   ///
   /// Source: RFC 7047 §4.1.5; Documentation/protocol/monitors.md for the conditional ones.
@@ -28,6 +30,7 @@ extension Session {
       throw .syntaxError("invalid parameters", at: params)
     }
     guard requests.kind == .object else { throw .syntaxError("monitor-requests must be object", at: requests) }
+    try checkName(monitorID, of: Self.monitorIDSubject)
     let key = monitorID.text(sorted: true)
     if monitors[key] != nil { throw .syntaxError("duplicate monitor ID", at: monitorID) }
     let specification = try MonitorSpecification(
@@ -89,6 +92,7 @@ extension Session {
   func monitorCondChange(params: JSONValue, id: JSONValue) throws(OVSDBError) {
     guard params.count == 3, let oldID = params[0], let newID = params[1], let requests = params[2]
     else { throw .syntaxError("invalid parameters", at: params) }
+    try checkName(newID, of: Self.monitorIDSubject)
     let oldKey = oldID.text(sorted: true)
     let newKey = newID.text(sorted: true)
     guard let (database, subscription) = monitors[oldKey] else {

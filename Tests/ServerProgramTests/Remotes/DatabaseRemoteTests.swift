@@ -55,6 +55,30 @@ struct DatabaseRemoteTests {
     return result
   }
 
+  /// Who may write nothing has names of locks written into the status all the same.
+  @Test func namesOfLocksInTheStatusAreCutAndCounted() throws {
+    let server = try Self.start()
+    let session = try server.session()
+    try Self.configure(session, managers: [Self.manager("punix:locks.sock", .init("role", "none"))])
+    let locker = try server.waitForSession("locks.sock")
+    let name = String(repeating: "x", count: 1000)
+    for number in 0..<400 {
+      _ = try locker.call("steal", [.string("\(name)\(number)")])
+      _ = try session.call("steal", [.string("\(name)\(number)")])
+    }
+    for number in 0..<500 { _ = try locker.call("lock", [.string("l\(number)")]) }
+    var status: [String: String] = [:]
+    try waitUntil("the locks", seconds: 60) {
+      status = try Self.status(session)["punix:locks.sock"] ?? [:]
+      return status["locks_lost"] != nil && status["locks_held"]?.contains("l") == true
+    }
+    let held = try #require(status["locks_held"])
+    let lost = try #require(status["locks_lost"])
+    #expect(held.hasPrefix("l0 l1 l10 ") && held.utf8.count > 2000 && held.utf8.count < 4200)
+    #expect(lost.hasPrefix("\(name)0 \(name)1 \(name)10 ") && lost.hasSuffix(" ... (396 more)"))
+    #expect(lost.utf8.count < 4200)
+  }
+
   @Test func stringsAreFollowedAndOthersStay() throws {
     let server = try Self.start()
     let session = try server.session()

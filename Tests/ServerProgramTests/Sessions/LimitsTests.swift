@@ -121,6 +121,41 @@ struct LimitsTests {
     _ = try other.call("monitor", ["D", 0, ["T": [:]]])
   }
 
+  @Test func namesThatClientsGiveHaveALimitInBytes() throws {
+    let server = try DatabaseServer(.ours, [.schema(Self.schema)])
+    let session = try server.session()
+    let longest = WireJSON.string(String(repeating: "l", count: 4096))
+    let tooLong = WireJSON.string(String(repeating: "l", count: 4097))
+    let manyParts = WireJSON.array(Array(repeating: 1, count: 4096))
+    func details(_ method: String, _ params: WireJSON, id: WireJSON = 1) throws -> String? {
+      try session.request(method, params, id: id)
+      let reply = try #require(session.receive(untilReplyTo: id).last?.json)
+      #expect(reply["error"] == .null || tag(reply) == "resources exhausted", "\(method)")
+      return reply["error"]?["details"]?.stringValue
+    }
+    for method in ["lock", "steal"] { #expect(try details(method, [tooLong]) == "the name of a lock may have 4096 bytes") }
+    #expect(try details("lock", [longest]) == nil)
+    let monitor = "the id of a monitor may have 4096 bytes"
+    for id in [tooLong, manyParts] { #expect(try details("monitor", ["D", id, ["T": [:]]]) == monitor) }
+    #expect(try details("monitor_cond", ["D", longest, ["T": [:]]]) == nil)
+    #expect(try details("monitor_cond_change", [longest, tooLong, [:]]) == monitor)
+    let request = "the id of a request may have 4096 bytes"
+    for id in [tooLong, manyParts] {
+      #expect(try details("list_dbs", [], id: id) == request)
+      #expect(try details("transact", ["D"], id: id) == request)
+    }
+    #expect(try details("list_dbs", [], id: longest) == nil)
+
+    // Of rows: where it is given, and where it is used.
+    let insert: WireJSON = ["op": "insert", "table": "T", "row": [:], "uuid-name": tooLong]
+    let use: WireJSON = ["op": "delete", "table": "T", "where": [["_uuid", "==", ["named-uuid", tooLong]]]]
+    for operation in [insert, use] {
+      let result = try session.call("transact", ["D", operation])[0]
+      #expect(result?["details"] == "the name of a row may have 4096 bytes")
+    }
+    _ = try session.call("transact", ["D", ["op": "insert", "table": "T", "row": [:], "uuid-name": longest]])
+  }
+
   @Test func aThousandWaitsThatWakeOneAnotherAreAnswered() throws {
     let server = try DatabaseServer(.ours, [.schema(Self.schema)])
     let session = try server.session()
