@@ -52,6 +52,7 @@ package final class SourceLink {
   private var triedCount = 0
   private var backoff: Backoff
   private var timer: Scheduled<Void>?
+  private var extraPauseMilliseconds: Int64 = 0
   private var isStopped = true
   /// Tells attempts and timers of a former connection from those of this one.
   private var generation: UInt64 = 0
@@ -132,8 +133,11 @@ package final class SourceLink {
   }
 
   /// Gives up a connection that is of no use, and tries the next remote after a pause.
-  package func abandon() {
+  ///
+  /// - Parameter extraPauseMilliseconds: what is added to the pause.
+  package func abandon(extraPauseMilliseconds: Int64 = 0) {
     guard let connection, isConnected else { return }
+    self.extraPauseMilliseconds = extraPauseMilliseconds
     generation += 1
     connection.close()
     lost()
@@ -196,7 +200,8 @@ package final class SourceLink {
     let name = name
     let pause = backoff.failed()
     if let announcement = pause.announcement { Log.reconnect.info("\(name): \(announcement)") }
-    schedule(pause.milliseconds)
+    schedule(pause.milliseconds.saturatingPlus(extraPauseMilliseconds))
+    extraPauseMilliseconds = 0
   }
 
   private func schedule(_ milliseconds: Int64) {

@@ -31,8 +31,6 @@ final class Replication {
   let source: String
   let excluded: ExcludedTables
   private(set) var state = State.connecting
-  /// The id that the source tells of itself; of the last connection.
-  private(set) var sourceID: UUID?
   /// The one database that follows; nil: all that the source has too.
   private let only: String?
   unowned let server: Server
@@ -46,6 +44,10 @@ final class Replication {
   private var generation = 0
   /// Databases about which the source was asked something that it has not answered.
   private var awaitedSchemas = 0
+  /// Updates of this connection that came round a ring (ReplicationRing.swift).
+  private var roundCount = 0
+  /// How often the ring was left.
+  private var ringPauseCount = 0
   private let log = Logger(label: "replication")
 
   /// A database that follows.
@@ -93,16 +95,8 @@ final class Replication {
     link.stop()
   }
 
-  /// Tells the source that a database has other followers than before.
-  func tellFollowers(of database: String) {
-    guard copies[database] != nil, link.isConnected else { return }
-    link.notify(Self.followersMethod) { writer in
-      writer.append("[")
-      writer.appendQuoted(database)
-      writeFollowers(of: database, to: &writer)
-      writer.append("]")
-    }
-  }
+  /// Whether a database is replicated or about to be.
+  func isCopying(_ database: String) -> Bool { copies[database] != nil }
 
   func setProbe(milliseconds: Int64) { link.probeMilliseconds = milliseconds }
 
@@ -114,7 +108,6 @@ final class Replication {
       if case .result(let json) = reply {
         guard let id = json.utf8.flatMap({ UUID(utf8: $0) }) else { return distrust("is no server id", json) }
         if id == server.id { return end("Self replicating is not allowed") }
-        sourceID = id
       }
       // A source that does not know the method is too old to be this server.
       askNames()
@@ -173,11 +166,12 @@ final class Replication {
     let params: (inout ByteWriter) -> Void = { [self] writer in
       writer.append("[")
       writer.appendQuoted(name)
-      // Who asks is part of the id: servers that follow each other notice it by that.
+      // Who asks is part of the id: servers that follow each other notice it by that (ReplicationRing.swift).
       writer.append(utf8: ",[\"\(Self.monitorWord)\",")
       writer.appendQuoted(name)
-      writeFollowers(of: name, to: &writer)
-      writer.append("],{")
+      writer.append(",\"")
+      server.replication.mark.write(to: &writer)
+      writer.append("\"],{")
       for (position, table) in tables.enumerated() {
         if position > 0 { writer.append(",") }
         writer.appendQuoted(table.name)
@@ -187,6 +181,7 @@ final class Replication {
       }
       writer.append("}]")
     }
+    defer { if !server.replication.followers.all(of: name).isEmpty { tellFollowers(of: name) } }
     link.call("monitor", timeoutMilliseconds: Self.contentsMilliseconds, isLarge: true, params: params) { [weak self] reply in
       guard let self else { return }
       switch reply {
@@ -243,6 +238,7 @@ final class Replication {
       return distrust("is no update", params)
     }
     guard copy.isCurrent else { return beginAnew(name) }
+    guard !goesRound(name) else { return leaveRing(name) }
     guard link.messageSize <= SourceCopy.smallMessageBytesMax else {
       return take(updates, of: copy, complete: []) { [self] _, error in if let error { retry(name, error) } }
     }
@@ -252,6 +248,22 @@ final class Replication {
     } catch {
       retry(name, error)
     }
+  }
+
+  // MARK: - Rings
+
+  /// Counts an update. In a ring, where nobody writes, there are no more of them than were on their way, or they go round.
+  private func goesRound(_ name: String) -> Bool {
+    guard server.replication.rings.contains(name) else { return false }
+    roundCount += 1
+    return roundCount > Self.roundsMax
+  }
+
+  private func leaveRing(_ name: String) {
+    let pause = Self.ringPauseMilliseconds(ringPauseCount)
+    ringPauseCount += 1
+    log.warning("\(name): rows go round a ring of backups, leaving it for a while")
+    link.abandon(extraPauseMilliseconds: pause)
   }
 
   // MARK: - What goes wrong
@@ -315,6 +327,7 @@ extension Replication: SourceLinkOwner {
   func linkConnected(_ link: SourceLink) {
     generation += 1
     copies = [:]
+    roundCount = 0
     state = .connecting
     askID()
   }

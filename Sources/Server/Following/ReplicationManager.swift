@@ -44,8 +44,14 @@ struct ExcludedTables: Equatable, Sendable {
 /// The active-backup service model of a server.
 final class ReplicationManager {
   unowned let server: Server
-  /// Who follows us (ReplicationRing.swift).
+  /// What this server is known by to its sources, and to nobody else (ReplicationRing.swift).
+  let mark: UUID
+  /// Who follows us.
   var followers = KnownFollowers()
+  /// Databases whose followers gave our own mark.
+  var rings: Set<String> = []
+  /// Databases whose sources are to be given other marks than before.
+  var untold: Set<String> = []
   /// The source of `--sync-from` and `set-active-ovsdb-server`, whether it is followed or not.
   private(set) var source: ConnectionMethod?
   private(set) var excluded = ExcludedTables()
@@ -61,6 +67,8 @@ final class ReplicationManager {
 
   init(server: Server) {
     self.server = server
+    var random = SystemRandomNumberGenerator()
+    mark = UUID.random(using: &random)
   }
 
   // MARK: - The whole server
@@ -173,15 +181,8 @@ final class ReplicationManager {
     }
   }
 
-  // MARK: - Rings
-
   /// What makes a database a backup.
   func replications(of database: String) -> [Replication] { [general, single[database]].compactMap { $0 } }
-
-  /// The followers of a database have changed: its source is told.
-  func tellSources(of database: String) {
-    for replication in replications(of: database) { replication.tellFollowers(of: database) }
-  }
 
   // MARK: - Status
 

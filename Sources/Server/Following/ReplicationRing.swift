@@ -1,119 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Backups that follow each other in a ring: none would ever have anything new to tell, and all could hand their rows round without end.
-// So a backup tells its source who follows it, itself first, then those who follow these: in the id of its monitor, and, when that
-// changes, in a notification, which servers of other makes pass over. Who finds itself or its own source among the followers of a
-// backup that asks is in a ring, and cuts it there: it refuses.
+// Backups that follow each other in a ring. Nobody in it takes writes, so there is nothing to refuse: all replicate, and when one of them
+// is made active the others follow it. But when they began with different rows, these can go round: each takes over what the next had a
+// moment ago. One that leaves the ring for a second ends that, since the others then are a chain behind it.
 //
-//     A ─▶ B ─▶ C      C knows that B follows it, and through B that A does
-//     ▲         ╎      C begins to follow A: A hears of C, B and A, and refuses
-//     └╌╌╌╌╌╌╌╌╌┘
+//     A ─▶ B ─▶ C      C knows the marks of B and, through B, of A
+//     ▲         │      C follows A: A hears the marks of C, B and its own, and knows of the ring
+//     └─────────┘
 //
-// A server of Open vSwitch in the ring tells nothing of this, so such a ring is not noticed.
+// No client's word is taken for it. A backup gives its source its mark, a number that it made and gives to nobody else, with the marks of
+// its followers. Whoever is given its own mark has proof that its source, or a source of that, follows it; others cannot know the mark.
+// A server of Open vSwitch passes no marks on, so a ring with one of them in it is not known.
 
 import JSON
-import NIOCore
 import OVSDB
 
-/// Who follows this server's databases, as far as it was told.
+/// The marks that backups of this server's databases gave.
 struct KnownFollowers {
-  /// By session and database; in the order told: the session's server first.
-  private var told: [ObjectIdentifier: [String: [UUID]]] = [:]
+  /// By session and database; in the order given: the session's server first.
+  private var marks: [ObjectIdentifier: [String: [UUID]]] = [:]
 
   /// More than there are servers that follow each other anywhere.
-  static let countMax = 1000
+  static let countMax = 100
 
   /// - Returns: whether that is news.
-  mutating func note(_ ids: [UUID], of database: String, by session: Session) -> Bool {
+  mutating func note(_ given: [UUID], of database: String, by session: Session) -> Bool {
     let key = ObjectIdentifier(session)
-    guard told[key]?[database] != ids else { return false }
-    told[key, default: [:]][database] = ids
+    guard marks[key]?[database] != given else { return false }
+    marks[key, default: [:]][database] = given
     return true
   }
 
-  func ids(of database: String, by session: Session) -> [UUID] { told[ObjectIdentifier(session)]?[database] ?? [] }
-
   /// - Returns: the databases that the session's server followed.
   mutating func forget(_ session: Session) -> [String] {
-    guard let databases = told.removeValue(forKey: ObjectIdentifier(session)) else { return [] }
+    guard let databases = marks.removeValue(forKey: ObjectIdentifier(session)) else { return [] }
     return Array(databases.keys)
   }
 
-  /// Everyone's followers, sorted.
-  func all(of database: String) -> [UUID] {
-    guard !told.isEmpty else { return [] }
-    return Set(told.values.flatMap { $0[database] ?? [] }).sorted().prefix(Self.countMax - 1).map { $0 }
+  /// Whether anyone gave a mark.
+  func contains(_ mark: UUID, of database: String) -> Bool {
+    marks.values.contains { $0[database]?.contains(mark) == true }
+  }
+
+  /// Everyone's marks.
+  func all(of database: String) -> Set<UUID> {
+    marks.isEmpty ? [] : Set(marks.values.flatMap { $0[database] ?? [] })
   }
 }
 
 extension Replication {
   /// The first word of a monitor's id by which a replicating server is known.
   static let monitorWord = "replication"
-  /// The notification that tells a source who follows.
+  /// The notification that gives a source the marks of followers.
   static let followersMethod: StaticString = "replication_followers"
+  /// Updates that may come round a ring before this server leaves it for a while. Some are on their way when a ring is closed.
+  static let roundsMax = 32
 
-  /// Appends our id and those of our followers, with a comma before each.
-  func writeFollowers(of database: String, to writer: inout ByteWriter) {
-    for id in [server.id] + server.replication.followers.all(of: database) {
-      writer.append(",\"")
-      id.write(to: &writer)
-      writer.append("\"")
+  /// How long to leave a ring: others may leave it at the same time, and should not come back at the same time, with a full copy each.
+  ///
+  /// - Parameter count: how often it was left.
+  static func ringPauseMilliseconds(_ count: Int) -> Int64 { .random(in: 0...(1000 << Int64(min(count, 3)))) }
+
+  /// Gives a source the marks of those who follow a database here.
+  func tellFollowers(of database: String) {
+    guard isCopying(database), link.isConnected else { return }
+    let marks = server.replication.followers.all(of: database).sorted().prefix(KnownFollowers.countMax - 1)
+    link.notify(Self.followersMethod) { writer in
+      writer.append("[")
+      writer.appendQuoted(database)
+      for mark in [server.replication.mark] + marks {
+        writer.append(",\"")
+        mark.write(to: &writer)
+        writer.append("\"")
+      }
+      writer.append("]")
     }
   }
 }
 
 extension ReplicationManager {
-  /// How long a ring is looked at before it is cut by somebody who is told of it later: all who are in it may learn of it at once.
-  private static var delayMilliseconds: Int64 { .random(in: 0...1000) }
+  /// The pause in which marks that are given in quick succession become one notification.
+  private static let tellingMilliseconds: Int64 = 100
 
   /// Notes who follows a database when one of them asks for its contents.
   ///
-  /// - Parameter monitorID: `["replication", database, id...]`; others say nothing.
-  /// - Throws: when we follow one of them, or they us.
-  func admit(_ monitorID: JSONValue, to database: ServedDatabase, for session: Session) throws(OVSDBError) {
-    guard monitorID.kind == .array, monitorID[0]?.string == Replication.monitorWord, let ids = Self.ids(monitorID, session) else {
-      return
-    }
-    if database.isBackup, isRing(ids, database.name) { throw Self.refusal(database) }
-    note(ids, of: database, by: session)
+  /// - Parameter monitorID: `["replication", database, mark]`; others say nothing.
+  func noteFollower(_ monitorID: JSONValue, of database: ServedDatabase, by session: Session) {
+    guard monitorID.kind == .array, monitorID[0]?.string == Replication.monitorWord else { return }
+    note(Self.marks(monitorID, from: 2), of: database.name, by: session)
   }
 
-  /// A backup tells who follows it now: `[database, id...]`.
+  /// A backup gives the marks of those who follow it now: `[database, mark...]`.
   func noteFollowers(_ params: JSONValue, by session: Session) {
-    guard let name = params[0]?.string, let database = server.databases[name],
-      let ids = Self.ids(params, session, from: 1)
-    else { return }
-    note(ids, of: database, by: session)
-    guard database.isBackup, isRing(ids, name) else { return }
-    server.after(.milliseconds(Self.delayMilliseconds)) { [weak self, weak session, weak database] in
-      guard let self, let session, let database, !session.isClosed, database.isBackup else { return }
-      guard isRing(followers.ids(of: name, by: session), name) else { return }
-      server.log.warning("\(session.connection.name): \(Self.refusal(database).details ?? ""); disconnecting")
-      session.connection.close()
-    }
+    guard let name = params[0]?.string, server.databases[name] != nil else { return }
+    note(Self.marks(params, from: 1), of: name, by: session)
   }
 
   func forget(_ session: Session) {
-    for database in followers.forget(session) { tellSources(of: database) }
+    for database in followers.forget(session) { followersChanged(database) }
   }
 
-  private func note(_ ids: [UUID], of database: ServedDatabase, by session: Session) {
-    if followers.note(ids, of: database.name, by: session) { tellSources(of: database.name) }
+  private func note(_ marks: [UUID], of database: String, by session: Session) {
+    guard !marks.isEmpty, followers.note(marks, of: database, by: session) else { return }
+    if marks.contains(mark), !rings.contains(database), !replications(of: database).isEmpty {
+      server.log.warning(
+        "\(session.connection.name): \(database): this server follows itself, over others: none takes writes until one is made active")
+    }
+    followersChanged(database)
   }
 
-  /// Whether we follow one of these, or are one.
-  private func isRing(_ ids: [UUID], _ database: String) -> Bool {
-    ids.contains(server.id) || replications(of: database).contains { $0.sourceID.map(ids.contains) == true }
+  private func followersChanged(_ database: String) {
+    if followers.contains(mark, of: database) { rings.insert(database) } else { rings.remove(database) }
+    guard untold.insert(database).inserted else { return }
+    server.after(.milliseconds(Self.tellingMilliseconds)) { [weak self] in
+      guard let self, untold.remove(database) != nil else { return }
+      for replication in replications(of: database) { replication.tellFollowers(of: database) }
+    }
   }
 
-  private static func refusal(_ database: ServedDatabase) -> OVSDBError {
-    OVSDBError(.notAllowed, "\(database.name): this server follows the one that asks")
-  }
-
-  /// Of others than itself a server is believed only when it might as well write here.
-  private static func ids(_ json: JSONValue, _ session: Session, from first: Int = 2) -> [UUID]? {
-    let ids = json.elements.dropFirst(first).prefix(KnownFollowers.countMax).compactMap { $0.utf8.flatMap { UUID(utf8: $0) } }
-    guard !ids.isEmpty else { return nil }
-    return session.isReadOnly || session.role != nil ? Array(ids.prefix(1)) : Array(ids)
+  private static func marks(_ json: JSONValue, from first: Int) -> [UUID] {
+    json.elements.dropFirst(first).prefix(KnownFollowers.countMax).compactMap { $0.utf8.flatMap { UUID(utf8: $0) } }
   }
 }

@@ -36,12 +36,12 @@ extension Session {
     let specification = try MonitorSpecification(
       json: requests, schema: database.database.schema, allowsCondition: format != .update)
     let since = format == .update3 ? try sinceID(params) : nil
-    try server.replication.admit(monitorID, to: database, for: self)
 
     try keep(
       .monitors, key, size: key.utf8.count + requests.detachedSize, count: monitors.count)
     let subscription = database.hub.subscribe(specification, id: key, format: format, client: self)
     monitors[key] = (database, subscription)
+    server.replication.noteFollower(monitorID, of: database, by: self)
     if let since, let commits = database.history.commits(after: since) {
       replyChanges(id, database, subscription, Array(commits))
     } else {
