@@ -23,6 +23,8 @@ void posix_shim_begin_writing(int descriptor, off_t offset, off_t count)
     sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 }
 
+int posix_shim_sync_all(int descriptor) { return syncfs(descriptor); }
+
 void posix_shim_trim_memory(void) { malloc_trim(0); }
 
 void posix_shim_join_freed_memory(void) { mallopt(M_MXFAST, 0); }

@@ -215,9 +215,24 @@ import Testing
     #expect(readAll(path).records.count == 3)
   }
 
+  /// The process may make files in it, and that is enough: the whole file system is synced for the name.
+  @Test func aDirectoryThatMayNotBeReadHoldsUpNoReplacement() throws {
+    let log = try makeLog()
+    script.inject(.open, [1: .fail(EACCES)])
+    script.inject(.syncAll, [:])
+    let replacement = try log.beginReplacement()
+    try fill(replacement)
+    try log.finish(replacement)
+    #expect(script.count(of: .syncAll) == 1)
+    try append("{\"n\":1}", to: log)
+    try log.syncTarget.sync()
+    #expect(script.count(of: .syncAll) == 1)
+    #expect(readAll(path).records.count == 3)
+  }
+
   @Test(arguments: [1, 2]) func aReplacementThatCannotBeginHoldsUpNoCommit(openNumber: Int) throws {
     let log = try makeLog()
-    script.inject(.open, [openNumber: .fail(EACCES)])
+    script.inject(.open, [openNumber: .fail(EMFILE)])
     #expect(throws: LogError.self) { try log.beginReplacement() }
     try append("{\"n\":1}", to: log)
     try log.syncTarget.sync()

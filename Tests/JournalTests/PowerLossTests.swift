@@ -35,7 +35,7 @@ private let seedCount = ProcessInfo.processInfo.environment["OVSDB_POWER_SEEDS"]
 /// one or, written by a compaction, all; a conversion adds 1,000,000 to each, and the schema record tells how often that was.
 private final class Schedule {
   private let habit: SimulatedDisk.Habit
-  private let disk = SimulatedDisk()
+  private let disk: SimulatedDisk
   private let directory: TemporaryDirectory
   private var random: SeededRandom
   private(set) var refusalCount = 0
@@ -52,6 +52,7 @@ private final class Schedule {
 
   init(_ habit: SimulatedDisk.Habit, seed: UInt64) throws {
     self.habit = habit
+    disk = SimulatedDisk(hasReadableDirectories: seed % 4 != 3)
     directory = try TemporaryDirectory()
     random = SeededRandom(seed: seed)
     let log = try LogFile.create(path: path, fileSystem: disk.fileSystem)

@@ -103,7 +103,7 @@ let schemaText =
 /// A file system whose n-th call of a kind fails, or takes only part of what is written, and that knows which bytes
 /// would survive the machine.
 final class ScriptedFileSystem: Sendable {
-  enum Call: Hashable { case write, truncate, sync, syncData, rename, remove, open, setMode }
+  enum Call: Hashable { case write, truncate, sync, syncAll, syncData, rename, remove, open, setMode }
   enum Fault: Hashable {
     case fail(Int32)
     /// A write that takes this many bytes and no more.
@@ -178,6 +178,10 @@ final class ScriptedFileSystem: Sendable {
       try self.check(.sync)
       try live.sync(descriptor)
       try self.noteDurable(descriptor)
+    }
+    system.syncAll = { descriptor throws(SystemError) in
+      try self.check(.syncAll)
+      try live.syncAll(descriptor)
     }
     system.syncData = { descriptor throws(SystemError) in
       try self.check(.syncData)

@@ -60,6 +60,11 @@ final class SimulatedDisk: Sendable {
   }
 
   private let state = Mutex<State>(State())
+  /// False: files can be made in the directories, but these cannot be opened.
+  private let hasReadableDirectories: Bool
+
+  init(hasReadableDirectories: Bool = true) { self.hasReadableDirectories = hasReadableDirectories }
+
   private static let firstDescriptor: Int32 = 1_000_000
   private static let sectorByteCount = 64
 
@@ -163,6 +168,7 @@ final class SimulatedDisk: Sendable {
       let number = Self.firstDescriptor + Int32(state.nextNumber)
       state.nextNumber += 1
       if flags & O_DIRECTORY != 0 {
+        if !hasReadableDirectories { throw SystemError(code: EACCES) }
         state.descriptors[number] = .some(nil)
         return number
       }
@@ -187,6 +193,14 @@ final class SimulatedDisk: Sendable {
       guard case .some(.some(let inode)) = state.descriptors[number] else { throw SystemError(code: EBADF) }
       Self.apply(change, to: &state.files[inode, default: File()].seen)
       state.files[inode]?.changes.append(change)
+    }
+  }
+
+  private func syncAll() throws(SystemError) {
+    try changing { state throws(SystemError) in
+      for (inode, file) in state.files { state.files[inode] = File(seen: file.seen, durable: file.seen) }
+      state.durableNames = state.names
+      state.nameChanges = []
     }
   }
 
@@ -242,6 +256,7 @@ final class SimulatedDisk: Sendable {
     }
     system.truncate = { number, size throws(SystemError) in try self.change(number, .truncate(size)) }
     system.sync = { number throws(SystemError) in try self.sync(number) }
+    system.syncAll = { _ throws(SystemError) in try self.syncAll() }
     system.syncData = { number throws(SystemError) in try self.sync(number) }
     system.status = { number throws(SystemError) in
       if number < Self.firstDescriptor { return try live.status(number) }

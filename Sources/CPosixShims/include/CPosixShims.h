@@ -20,6 +20,9 @@ int posix_shim_unlock_description(int descriptor);
 /// to find). A hint: file systems that cannot are left alone.
 void posix_shim_begin_writing(int descriptor, off_t offset, off_t count);
 
+/// Puts all that the file system of a file holds on stable storage (syncfs(2)). Returns 0, or -1 with errno.
+int posix_shim_sync_all(int descriptor);
+
 /// Gives free memory back to the system (malloc_trim(3)). Meanwhile nobody else can allocate; the more there is to give back, the longer.
 void posix_shim_trim_memory(void);
 

@@ -119,7 +119,7 @@ package enum DatabaseFile {
     do {
       let directory = try fileSystem.openDirectory(of: target)
       try fileSystem.rename(temporary, target)
-      try directory.syncEntries()
+      try NameTarget(directory: directory, file: log.descriptor).sync()
     } catch {
       throw LogError.failed(path, "rename failed", error)
     }

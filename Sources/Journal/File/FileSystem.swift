@@ -63,6 +63,8 @@ package struct FileSystem: Sendable {
   package var beginWriting: @Sendable (_ descriptor: Int32, _ offset: Int, _ count: Int) -> Void
   /// Puts data and attributes on stable storage; of a directory: its entries.
   package var sync: @Sendable (_ descriptor: Int32) throws(SystemError) -> Void
+  /// Puts all that the file system of a file holds on stable storage, names as well.
+  package var syncAll: @Sendable (_ descriptor: Int32) throws(SystemError) -> Void
   package var status: @Sendable (_ descriptor: Int32) throws(SystemError) -> FileStatus
   package var setMode: @Sendable (_ descriptor: Int32, _ mode: UInt32) throws(SystemError) -> Void
   package var setOwner: @Sendable (_ descriptor: Int32, _ owner: UInt32, _ group: UInt32) throws(SystemError) -> Void
@@ -91,6 +93,7 @@ extension FileSystem {
       posix_shim_begin_writing(descriptor, off_t(offset), off_t(count))
     },
     sync: { descriptor throws(SystemError) in _ = try retrying { fsync(descriptor) } },
+    syncAll: { descriptor throws(SystemError) in _ = try retrying { posix_shim_sync_all(descriptor) } },
     status: { descriptor throws(SystemError) in
       var raw = stat()
       _ = try retrying { fstat(descriptor, &raw) }
@@ -143,9 +146,15 @@ extension FileSystem {
   }
 
   /// Opens the directory that holds `path`, so that its entries can be put on stable storage later, when no descriptor may be free.
-  func openDirectory(of path: String) throws(SystemError) -> Descriptor {
+  ///
+  /// - Returns: nil for one in which the process may make files and which it may not read (`NameTarget` does without).
+  func openDirectory(of path: String) throws(SystemError) -> Descriptor? {
     let directory = FilePath.directory(of: path)
-    return Descriptor(try open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY, 0), self)
+    do throws(SystemError) {
+      return Descriptor(try open(directory.isEmpty ? "." : directory, O_RDONLY | O_DIRECTORY, 0), self)
+    } catch where error.code == EACCES {
+      return nil
+    }
   }
 }
 
@@ -164,6 +173,21 @@ package enum FilePath {
   }
 }
 
+/// Puts the name of a file on stable storage, from any thread.
+struct NameTarget: Sendable {
+  /// What holds the name; nil when it cannot be opened, and then the whole file system is synced.
+  let directory: Descriptor?
+  let file: Descriptor
+
+  func sync() throws(SystemError) {
+    do throws(SystemError) {
+      if let directory { try directory.fileSystem.sync(directory.number) } else { try file.fileSystem.syncAll(file.number) }
+    } catch where error.code == EINVAL || error.code == EROFS {
+      // The file system has no such notion (fsync(2)); there is nothing that could be waited for.
+    }
+  }
+}
+
 /// A descriptor that closes itself when nobody needs it any more.
 ///
 /// The thread that syncs holds on to the file that was current when a commit was written, even while the owner puts
@@ -179,15 +203,6 @@ package final class Descriptor: Sendable {
   }
 
   deinit { fileSystem.close(number) }
-
-  /// Puts the entries of a directory on stable storage.
-  func syncEntries() throws(SystemError) {
-    do {
-      try fileSystem.sync(number)
-    } catch where error.code == EINVAL || error.code == EROFS {
-      // The file system has no such notion (fsync(2)); there is nothing that could be waited for.
-    }
-  }
 
   /// Writes all of `bytes` at `offset`, going on after short writes.
   func writeAll(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) {

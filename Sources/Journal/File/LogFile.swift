@@ -110,7 +110,7 @@ package final class LogFile {
       try flush()
       do throws(SystemError) {
         try fileSystem.sync(descriptor.number)
-        try fileSystem.openDirectory(of: resolvedPath).syncEntries()
+        try NameTarget(directory: fileSystem.openDirectory(of: resolvedPath), file: descriptor).sync()
       } catch {
         throw LogError.failed(path, "sync failed", error)
       }
@@ -362,10 +362,10 @@ package final class LogFile {
   package var syncFailure: LogError? { shared.failure }
 
   /// Takes the place of the old file: `replacement` holds all that it held. Its name is not on stable storage yet.
-  func adopt(_ new: Descriptor, in directory: Descriptor, size: Int, recordCount: Int, baseSize: Int?) {
+  func adopt(_ new: Descriptor, in directory: Descriptor?, size: Int, recordCount: Int, baseSize: Int?) {
     descriptor = new
     shared = SharedState()
-    shared.unsyncedDirectory = directory
+    shared.unsyncedName = NameTarget(directory: directory, file: new)
     self.size = size
     self.recordCount = recordCount
     self.baseSize = baseSize
@@ -379,13 +379,13 @@ package final class LogFile {
 final class SharedState: Sendable {
   /// Bytes of whole records, for those who copy from the file while it grows.
   let readableSize = Atomic<Int>(0)
-  private let renamedIn = Mutex<Descriptor?>(nil)
+  private let renamed = Mutex<NameTarget?>(nil)
   private let firstFailure = Mutex<LogError?>(nil)
 
-  /// The directory in which the file was renamed, while a crash could still bring back the one that had the name before.
-  var unsyncedDirectory: Descriptor? {
-    get { renamedIn.withLock { $0 } }
-    set { renamedIn.withLock { $0 = newValue } }
+  /// The name that the file got, while a crash could still bring back the one that had it before.
+  var unsyncedName: NameTarget? {
+    get { renamed.withLock { $0 } }
+    set { renamed.withLock { $0 = newValue } }
   }
 
   /// Set by a sync that failed; never cleared, because nobody can tell what the kernel dropped.
@@ -412,9 +412,9 @@ package struct SyncTarget: Sendable {
     if let failure = shared.failure { throw failure }
     do {
       try descriptor.fileSystem.syncData(descriptor.number)
-      if let directory = shared.unsyncedDirectory {
-        try directory.syncEntries()
-        shared.unsyncedDirectory = nil
+      if let name = shared.unsyncedName {
+        try name.sync()
+        shared.unsyncedName = nil
       }
     } catch {
       let report = LogError.failed(path, "fsync failed", error)

@@ -29,7 +29,7 @@ package final class LogReplacement: @unchecked Sendable {
 
   fileprivate let descriptor: Descriptor
   /// Open from the start: after the rename nothing but a sync of it may fail.
-  fileprivate let directory: Descriptor
+  fileprivate let directory: Descriptor?
   private let old: Descriptor
   private let oldShared: SharedState
 

@@ -20,7 +20,7 @@ extension LogFile {
       do throws(SystemError) {
         try copyEnd(to: copy)
         try fileSystem.sync(copy.number)
-        try directory.syncEntries()
+        try NameTarget(directory: directory, file: copy).sync()
       } catch {
         // What is left would be taken for all there was. A removal that fails leaves a name that the next attempt passes over.
         try? fileSystem.remove(name)
