@@ -26,6 +26,18 @@ import Testing
     #expect(line(0, of: 0) == "compact: 0:12")
   }
 
+  @Test func anyNumberIsShown() {
+    let numbers: [Int64] = [.min, -1, 0, 1, 2_147_483_648, 9_007_199_254_740_992, .max - 1, .max]
+    for done in numbers {
+      for total in numbers {
+        for unit in [ProgressLine.Unit.bytes, .things("rows")] {
+          for time in [0, 1, Int64.max] { #expect(line(done, of: total, in: unit, after: time).hasPrefix("compact: ")) }
+        }
+      }
+    }
+    #expect(line(1, of: .max) == "compact: 0% (0.0 of 8589934592.0 GiB), 0:12")
+  }
+
   @Test func aLineIsCutToTheTerminal() {
     #expect(line(1536, of: nil, columns: 11) == "compact: 1.")
     #expect(line(1536, of: nil, columns: -1) == "")

@@ -229,6 +229,21 @@ import Testing
     #expect(try contents(of: "\(path).rejected-\(good.count)") == bad)
   }
 
+  /// A file with holes may have any size.
+  @Test func aFileOfTheGreatestSizeIsSearchedForGoodRecords() throws {
+    _ = try directory.write(framed(schemaText) + Array("OVSDB JSON 5".utf8), to: "x.db")
+    var system = FileSystem.system
+    system.status = { descriptor throws(SystemError) in
+      var status = try FileSystem.system.status(descriptor)
+      status.size = .max
+      return status
+    }
+    guard case .torn = try load(path, fileSystem: system).recovery else {
+      Issue.record("not torn")
+      return
+    }
+  }
+
   @Test func anUnreadableFileIsNeverTakenForATornOne() throws {
     _ = try makeLog([schemaText, "{\"a\":\"\(String(repeating: "x", count: 600_000))\"}", "{\"b\":1}"])
     var system = FileSystem.system

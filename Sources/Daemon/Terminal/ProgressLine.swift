@@ -31,10 +31,14 @@ package struct ProgressLine: Sendable {
     return String(DisplayWidth.prefix("\(activity): \(parts.joined(separator: ", "))", columns: max(columns, 0)).text)
   }
 
+  /// Milliseconds of a thousand years. Sizes of files may be any number.
+  private static let longestGuess = 3.2e13
+
   /// A guess from the pace so far; none until there is a pace.
   private var remainingMilliseconds: Int64? {
     guard let total, done > 0, done < total, elapsedMilliseconds > 0 else { return nil }
-    return Int64(Double(elapsedMilliseconds) * (Double(total - done) / Double(done)))
+    let guess = Double(elapsedMilliseconds) * (Double(total - done) / Double(done))
+    return guess < Self.longestGuess ? Int64(guess) : nil
   }
 
   /// Shape: `0:07`, `12:03`, `1:00:00`.

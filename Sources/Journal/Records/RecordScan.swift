@@ -5,6 +5,7 @@
 // JSON on one line, and a header ends with a raw newline.
 
 import Glibc
+import JSON
 
 /// Looks for valid records in a file from any offset on.
 package struct RecordScan {
@@ -31,7 +32,7 @@ package struct RecordScan {
     } catch {
       throw LogError.failed(path, "read error", error)
     }
-    hashBudget = 4 * size + (1 << 26)
+    hashBudget = size.saturatingTimes(4).saturatingPlus(1 << 26)
   }
 
   /// Where a valid record begins and ends.
