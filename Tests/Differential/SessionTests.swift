@@ -129,12 +129,16 @@ struct SessionTests {
     let add = { (side: Side) -> SessionStep in .control(["ovsdb-server/add-db", directory.path("\(side).db")]) }
     let script: [(Side) -> SessionStep] = [
       { _ in .call("aware", "set_db_change_aware", [true]) }, { _ in .call("aware", "monitor_cond", listing) },
-      { _ in .call("unaware", "monitor", ["D", 1, ["t": ["columns": ["n"]]]]) }, add, { _ in .awaitClosed("unaware") }, { _ in .await("aware") },
+      { _ in .call("unaware", "monitor", ["D", 1, ["t": ["columns": ["n"]]]]) },
+      // Who is not aware is sent no update of what it is closed for, here and below.
+      { _ in .call("watching", "monitor", listing) }, add, { _ in .awaitClosed("unaware") }, { _ in .awaitClosed("watching") },
+      { _ in .await("aware") },
       { _ in .call("aware", "monitor", ["E", "e", ["x": ["columns": ["n"]]]]) }, { _ in .call("aware", "monitor", ["D", "d", ["t": ["columns": ["n"]]]]) },
-      { _ in .begin("aware", "transact", ["E", wait], id: "w") }, { _ in .control(["ovsdb-server/remove-db", "E"]) }, { _ in .await("aware") },
+      { _ in .begin("aware", "transact", ["E", wait], id: "w") }, { _ in .call("watching2", "monitor", listing) },
+      { _ in .control(["ovsdb-server/remove-db", "E"]) }, { _ in .awaitClosed("watching2") }, { _ in .await("aware") },
       { _ in .call("aware", "monitor_cancel", ["e"]) }, { _ in .call("aware", "monitor", ["E", "e", [:]]) }, { _ in .call("other", "get_schema", ["E"]) },
-      { _ in .call("other", "transact", ["D", ["op": "insert", "table": "t", "row": ["n": 5]]]) }, { _ in .call("aware", "convert", ["D", wider]) },
-      { _ in .awaitClosed("other") }, { _ in .call("aware", "monitor", ["D", "d", ["t": ["columns": ["n", "x"]]]]) },
+      { _ in .call("other", "transact", ["D", ["op": "insert", "table": "t", "row": ["n": 5]]]) }, { _ in .call("watching3", "monitor", listing) },
+      { _ in .call("aware", "convert", ["D", wider]) }, { _ in .awaitClosed("watching3") }, { _ in .awaitClosed("other") }, { _ in .call("aware", "monitor", ["D", "d", ["t": ["columns": ["n", "x"]]]]) },
       { _ in .call("aware", "convert", ["D", schema]) }, { _ in .call("aware", "get_schema", ["D"]) }, { _ in .call("late", "convert", ["D", wider]) },
       { _ in .awaitClosed("late") }, { _ in .call("aware", "transact", ["D", ["op": "select", "table": "t", "where": [], "columns": ["n"]]]) },
       { _ in .control(["ovsdb-server/list-dbs"]) }, { _ in .control(["ovsdb-server/remove-db", "nosuch"]) }, { _ in .control(["ovsdb-server/add-db", "/nosuch"]) },

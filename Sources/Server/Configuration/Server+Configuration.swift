@@ -161,8 +161,6 @@ extension Server {
     for relay in step.relays { serveRelay(of: relay.name, from: [relay.method], options: relay.options) }
     configuration?.configuration = new
     configuration?.databaseNames = step.databaseNames
-    let names = (step.added.map(\.name) + step.relays.map(\.name)).sorted()
-    if !names.isEmpty { closeUnawareSessions(because: "adding \(names.joined(separator: ", ")) database") }
     remotes.configure(new.remotes)
     replication.configure(
       Dictionary(uniqueKeysWithValues: new.databases.compactMap { key, database in

@@ -60,13 +60,11 @@ extension Server {
     }
     add("show-remotes") { (server, _) throws(ControlError) in server.remotes.stateTable }
     addConfiguring("add-db", "DB", 1...1) { (server, arguments) throws(ControlError) in
-      let name: String
       do throws(OVSDBError) {
-        name = try server.openDatabase(arguments[0], origin: .controlSocket)
+        try server.openDatabase(arguments[0], origin: .controlSocket)
       } catch {
         throw ControlError("\(error)")
       }
-      server.closeUnawareSessions(because: "adding \(name) database")
       return ""
     }
     addConfiguring("remove-db", "DB", 1...1) { (server, arguments) throws(ControlError) in

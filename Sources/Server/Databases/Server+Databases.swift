@@ -84,6 +84,7 @@ extension Server {
     let served = ServedDatabase(
       database: opened.database, store: store, isReadOnly: opened.log.damage != nil,
       readOnlyReason: opened.log.damage?.message, server: self)
+    closeUnawareSessions(because: "adding \(served.name) database")
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)
@@ -184,6 +185,7 @@ extension Server {
     let served = ServedDatabase(database: Database(schema: schema), store: nil, isReadOnly: true, server: self)
     let relay = Relay(methods, options: options, of: served, server: self)
     served.relay = relay
+    closeUnawareSessions(because: "adding \(served.name) database")
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)

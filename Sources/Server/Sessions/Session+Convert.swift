@@ -91,7 +91,8 @@ extension Server {
     return keys
   }
 
-  /// A database was added: clients that do not know how to learn of it have to connect anew.
+  /// A database is about to be added: clients that do not know how to learn of it have to connect again. They are sent no update of
+  /// `_Server` about it, as observed.
   func closeUnawareSessions(because reason: String) {
     for session in sessions.values where !session.isChangeAware { session.disconnect(because: reason) }
     closeSegment()
