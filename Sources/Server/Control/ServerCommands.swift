@@ -84,7 +84,8 @@ extension Server {
     }
     add("get-db-storage-status", "DB", 1...1) { (server, arguments) throws(ControlError) in
       guard let database = server.databases[arguments[0]] else { throw ControlError("Failed to find the database.") }
-      return "status: \(database.store?.presentFailure().map { "\($0)" } ?? "ok")"
+      let failure = database.store?.presentFailure().map { "\($0)" }
+      return "status: \(failure ?? database.relay?.problem ?? "ok")"
     }
     add("memory-trim-on-compaction", "on|off", 1...1) { (server, arguments) throws(ControlError) in
       guard arguments[0] == "on" || arguments[0] == "off" else { throw ControlError("invalid argument") }

@@ -53,6 +53,8 @@ final class Relay {
   private(set) var state = State.connecting
   /// Whether there ever was a schema, so that there is something to read.
   private(set) var isAvailable = false
+  /// What the source in use did at the last attempt, when it was of no use; nil while the relay follows one.
+  private(set) var problem: String?
   unowned let database: ServedDatabase
   unowned let server: Server
   let link: SourceLink
@@ -305,6 +307,7 @@ final class Relay {
     state = .following
     grace?.cancel()
     grace = nil
+    problem = nil
     link.succeeded()
     log.info("\(name): following \(link.name)\(isFound ? ", from where it was" : "")")
     server.refreshRow(of: database)
@@ -352,6 +355,7 @@ final class Relay {
 
   /// This source is of no use now; the next is tried, or the same after a pause.
   private func giveUp(_ reason: String) {
+    problem = "the source \(link.name) \(reason)".escapingControlCharacters()
     log.warning("\(name): the source \(link.name) \(reason)")
     link.abandon()
   }

@@ -186,8 +186,15 @@ final class ReplicationManager {
 
   // MARK: - Status
 
-  /// The answer to `sync-status`.
+  /// The answer to `sync-status`: what the peer says, then relays that have nothing to follow.
   var statusText: String {
+    let problems = server.databases.values.compactMap { database in
+      database.relay?.problem.map { "relay: \(database.name): \($0)\n" }
+    }
+    return backupStatusText + problems.sorted { Text($0) < Text($1) }.joined()
+  }
+
+  private var backupStatusText: String {
     guard configured.isEmpty else {
       return configured.keys.sorted { Text($0) < Text($1) }.map(status(of:)).joined(separator: "\n")
     }

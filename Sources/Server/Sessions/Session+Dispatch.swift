@@ -163,7 +163,8 @@ extension Session {
     if let relay = database.relay, !relay.isAvailable {
       throw OVSDBError(
         .databaseNotAvailable,
-        "\(method) request specifies database \(database.name) which is not yet available because it has not completed joining its cluster")
+        "\(method) request specifies database \(database.name) which is not yet available because it has not completed joining its cluster"
+          + (relay.problem.map { ": \($0)" } ?? ""))
     }
     return database
   }

@@ -159,6 +159,18 @@ struct RelayTests {
     #expect(row[3]?.stringValue?.hasPrefix("{\"name\":\"D\"") == true)
   }
 
+  @Test func aSourceThatLacksTheDatabaseIsNamedWhereverSomebodyLooks() throws {
+    let other: WireJSON = ["name": "Other", "version": "1.0.0", "tables": ["T": ["columns": ["n": ["type": "integer"]]]]]
+    let source = try DatabaseServer(.ours, [.schema(other)])
+    let relay = try Self.relay(of: source.remote)
+    let problem = "the source \(source.remote) does not serve it: "
+    try waitUntil("the status", seconds: 60) { try relay.command("ovsdb-server/sync-status").contains("relay: D: \(problem)") }
+    #expect(try relay.command("ovsdb-server/sync-status").hasPrefix("state: active\n"))
+    #expect(try relay.command("ovsdb-server/get-db-storage-status", "D").hasPrefix("status: \(problem)"))
+    let details = try relay.session().exchange("get_schema", ["D"]).reply["error"]?["details"]?.stringValue
+    #expect(details?.contains("which is not yet available because it has not completed joining its cluster: \(problem)") == true)
+  }
+
   @Test func withoutTheSourceReadsGoOnAndWritesWait() throws {
     let source = try DatabaseServer(.ours, [.schema(Self.schema)])
     let relay = try Self.relay(of: source.remote)
