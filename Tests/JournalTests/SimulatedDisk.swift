@@ -262,6 +262,11 @@ final class SimulatedDisk: Sendable {
       if number < Self.firstDescriptor { return try live.status(number) }
       return try self.status(number)
     }
+    system.statusOfName = { path throws(SystemError) in
+      if path.hasSuffix("~lock~") { return try live.statusOfName(path) }
+      guard let inode = self.state.withLock({ $0.names[path] }) else { throw SystemError(code: ENOENT) }
+      return Self.status(inode, size: 0)
+    }
     system.setMode = { _, _ throws(SystemError) in }
     system.setOwner = { _, _, _ throws(SystemError) in }
     system.rename = { from, to throws(SystemError) in
@@ -288,6 +293,10 @@ final class SimulatedDisk: Sendable {
       return (inode, file.seen.count)
     }
     guard let (inode, size) = found else { throw SystemError(code: EBADF) }
+    return Self.status(inode, size: size)
+  }
+
+  private static func status(_ inode: Int, size: Int) -> FileStatus {
     var raw = stat()
     raw.st_ino = ino_t(inode)
     raw.st_size = off_t(size)

@@ -11,14 +11,15 @@ package enum ExtremeNumbers {
   /// The same as words of a command line, and what lies beyond.
   package static let words: [String] =
     integers.map { "\($0)" } + [
-      "9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616", String(repeating: "9", count: 400),
-      "-" + String(repeating: "9", count: 400), "0x7fffffffffffffff", "1e400", "-1e400", "nan", "inf", "+1", "-0", "00", " 1", "1 ", "1.5", "",
+      "9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616",
+      String(repeating: "9", count: 400), "-" + String(repeating: "9", count: 400), "0x7fffffffffffffff", "1e400", "-1e400", "nan", "inf",
+      "+1", "-0", "00", " 1", "1 ", "1.5", "",
     ]
 
   /// The same as JSON.
   package static let json: [String] =
     integers.map { "\($0)" } + [
-      "9223372036854775808", "-9223372036854775809", "18446744073709551616", "1e18", "1e19", "-1e19", "1.7e308", "-1.7e308", "5e-324", "0.5",
-      "-0.0",
+      "9223372036854775808", "-9223372036854775809", "18446744073709551616", "1e18", "1e19", "-1e19", "1.7e308", "-1.7e308", "5e-324",
+      "0.5", "-0.0",
     ]
 }

@@ -18,6 +18,8 @@ package final class FileLock: Sendable {
   package let path: String
   private let descriptor: Descriptor
   private let identity: FileStatus.Identity
+  /// The lock file under its name, which must go on leading to it.
+  let file: NamedFile
 
   /// Lock files that this process holds: the kernel would not tell us apart from another process.
   private static let held = Mutex<[FileStatus.Identity: Int32]>([:])
@@ -41,6 +43,7 @@ package final class FileLock: Sendable {
       throw report
     }
     self.path = path
+    file = NamedFile(path: fileSystem.anchored(path), identity: identity)
   }
 
   deinit {

@@ -66,6 +66,8 @@ package struct FileSystem: Sendable {
   /// Puts all that the file system of a file holds on stable storage, names as well.
   package var syncAll: @Sendable (_ descriptor: Int32) throws(SystemError) -> Void
   package var status: @Sendable (_ descriptor: Int32) throws(SystemError) -> FileStatus
+  /// The same of the file that a name leads to.
+  package var statusOfName: @Sendable (_ path: String) throws(SystemError) -> FileStatus
   package var setMode: @Sendable (_ descriptor: Int32, _ mode: UInt32) throws(SystemError) -> Void
   package var setOwner: @Sendable (_ descriptor: Int32, _ owner: UInt32, _ group: UInt32) throws(SystemError) -> Void
   package var rename: @Sendable (_ from: String, _ to: String) throws(SystemError) -> Void
@@ -97,6 +99,11 @@ extension FileSystem {
     status: { descriptor throws(SystemError) in
       var raw = stat()
       _ = try retrying { fstat(descriptor, &raw) }
+      return FileStatus(raw)
+    },
+    statusOfName: { path throws(SystemError) in
+      var raw = stat()
+      _ = try retrying { stat(path, &raw) }
       return FileStatus(raw)
     },
     setMode: { descriptor, mode throws(SystemError) in _ = try retrying { fchmod(descriptor, mode_t(mode)) } },
@@ -138,8 +145,10 @@ extension FileSystem {
   }
 
   /// As `resolved`, and independent of the working directory, which a daemon changes once its files are open.
-  func absolute(_ path: String) -> String {
-    let file = resolved(path)
+  func absolute(_ path: String) -> String { anchored(resolved(path)) }
+
+  /// The same path from the root on.
+  func anchored(_ file: String) -> String {
     guard file.utf8.first != UInt8(ascii: "/"), let directory = getcwd(nil, 0) else { return file }
     defer { free(directory) }
     return "\(String(cString: directory))/\(file)"

@@ -43,7 +43,7 @@ package final class LogFile {
   package let resolvedPath: String
   package let kind: FileKind
   let fileSystem: FileSystem
-  private let lock: FileLock
+  private var lock: FileLock
 
   private(set) var descriptor: Descriptor
   /// Shared with those who sync and those who replace.
@@ -353,9 +353,17 @@ package final class LogFile {
 
   // MARK: - Sync
 
+  /// Sees to it that the lock file at the name is ours, as when somebody removed it: only then may a file get the name of this one.
+  ///
+  /// - Throws: `failed to lock lockfile`: another process has the one that is there now.
+  func renewLock() throws(LogError) {
+    guard lock.file.state(in: fileSystem) != .same else { return }
+    lock = try FileLock(database: resolvedPath, fileSystem: fileSystem)
+  }
+
   /// What another thread needs to put everything on stable storage that was flushed when this was asked for.
   package var syncTarget: SyncTarget {
-    SyncTarget(path: path, descriptor: descriptor, shared: shared)
+    SyncTarget(path: path, resolvedPath: resolvedPath, descriptor: descriptor, shared: shared, lockFile: lock.file)
   }
 
   /// The error of a sync that failed, as long as the file has not been replaced.
@@ -379,6 +387,8 @@ package final class LogFile {
 final class SharedState: Sendable {
   /// Bytes of whole records, for those who copy from the file while it grows.
   let readableSize = Atomic<Int>(0)
+  /// True from before another file is put in this one's place by its owner.
+  let isReplaced = Atomic<Bool>(false)
   private let renamed = Mutex<NameTarget?>(nil)
   private let firstFailure = Mutex<LogError?>(nil)
 
@@ -400,9 +410,11 @@ final class SharedState: Sendable {
 
 /// Puts a file on stable storage, from any thread and as often as wanted.
 package struct SyncTarget: Sendable {
-  fileprivate let path: String
-  fileprivate let descriptor: Descriptor
-  fileprivate let shared: SharedState
+  let path: String
+  let resolvedPath: String
+  let descriptor: Descriptor
+  let shared: SharedState
+  let lockFile: NamedFile
 
   /// Waits until everything flushed before the call is on stable storage, under the file's own name.
   ///
@@ -421,5 +433,6 @@ package struct SyncTarget: Sendable {
       shared.fail(report)
       throw report
     }
+    try checkName()
   }
 }

@@ -266,6 +266,7 @@ extension LogFile {
   package func beginReplacement() throws(LogError) -> LogReplacement {
     precondition(!hasPending, "a replacement begins between commits")
     if let damage { throw damage }
+    try renewLock()
     try keepRejectedEnd()
     return try LogReplacement(of: self)
   }
@@ -282,7 +283,15 @@ extension LogFile {
     precondition(!hasPending, "a replacement ends between commits")
     if let failure = damage ?? shared.failure, copiesCommits, recordCount > replacement.oldRecordCount { throw failure }
     if copiesCommits { try replacement.copyCommits() } else { try replacement.writePending() }
-    try replacement.putInPlace(of: self)
+    let replaced = shared
+    replaced.isReplaced.store(true, ordering: .releasing)
+    do throws(LogError) {
+      try renewLock()
+      try replacement.putInPlace(of: self)
+    } catch {
+      replaced.isReplaced.store(false, ordering: .releasing)
+      throw error
+    }
     let commitCount = copiesCommits ? recordCount - replacement.oldRecordCount : 0
     let old = descriptor
     adopt(

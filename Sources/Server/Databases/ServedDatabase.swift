@@ -43,6 +43,7 @@ final class ServedDatabase {
   private var syncWaiters: [Session] = []
   /// Syncs wait for the swap of the file.
   private var areSyncsHeld = false
+  private var isNameCheckScheduled = false
   /// Runs as soon as syncs are held and none is running.
   private var whenSyncsAreHeld: (() -> Void)?
   /// A sync failed. `isRewriting`: the file is being replaced for that; otherwise durable commits fail at once, until the next try.
@@ -81,6 +82,7 @@ final class ServedDatabase {
   func writeLogNow() -> OVSDBError? {
     do {
       try store?.flush()
+      scheduleNameCheck()
       return nil
     } catch {
       return error.object
@@ -190,6 +192,32 @@ final class ServedDatabase {
     // Whatever replaced the file has made up for the failure.
     if healing?.isRewriting == false { healing = nil }
     startSync()
+  }
+
+  /// At most one look at the file's name a second, on the thread that syncs, and only where something is written.
+  private func scheduleNameCheck() {
+    guard store != nil, !isNameCheckScheduled else { return }
+    isNameCheckScheduled = true
+    server.after(Self.nameCheckInterval) { [weak self] in
+      guard let self else { return }
+      isNameCheckScheduled = false
+      checkName()
+    }
+  }
+
+  private static let nameCheckInterval = TimeAmount.seconds(1)
+
+  /// False once it is removed: what becomes of its file is no business of the server any more.
+  private var isServed: Bool { server.databases[name] === self }
+
+  private func checkName() {
+    guard isServed, !areSyncsHeld, healing == nil, let target = store?.syncTarget else { return }
+    server.inBackground(on: .sync) {
+      target.nameFailure()
+    } then: { [self] _ in
+      // The file may have been replaced meanwhile, and what was found with it.
+      if isServed, !areSyncsHeld, let failure = store?.log.syncFailure { syncFailed(failure) }
+    }
   }
 
   // MARK: - A sync that failed

@@ -100,7 +100,7 @@ extension Server {
         if let database { heal(database, pauseSeconds: pauseSeconds) }
       }
     }
-    log.info("\(store.path): writing the database into a new file, because the present one could not be synced")
+    log.info("\(store.path): writing the database into a new file, because the present one cannot be relied on")
     database.beginHealing()
     rewrite(database, comment: "rewritten after a failed sync") { [self] failure in
       guard let failure else {
@@ -119,6 +119,16 @@ extension Server {
 }
 
 extension SyncTarget {
+  /// Looks at the names, with the error as a value.
+  func nameFailure() -> LogError? {
+    do throws(LogError) {
+      try checkName()
+      return nil
+    } catch {
+      return error
+    }
+  }
+
   /// Syncs, with the error as a value.
   func result() -> LogError? {
     do throws(LogError) {

@@ -31,7 +31,8 @@ struct ExtremeNumbersTests {
 
   private func expectAlive(_ server: RemoteServer, _ context: String) throws {
     let names = try? server.session().call("list_dbs", []).elements
-    try #require(names?.contains("D") == true, "\(context): \(server.process.isRunning ? "no answer" : "ended"): \(server.said.suffix(2000))")
+    let fate = server.process.isRunning ? "no answer" : "ended"
+    try #require(names?.contains("D") == true, "\(context): \(fate): \(server.said.suffix(2000))")
   }
 
   // MARK: - Command lines
@@ -51,7 +52,8 @@ struct ExtremeNumbersTests {
     let quick = ["-vsyslog:off", "-vconsole:emer", "--unixctl=none", "--run=true"]
     let server: [[String]] = [
       ["--max-sessions=N"], ["--max-database-remotes=N"], ["--max-message-size=N"], ["--max-pending-input=N"], ["--max-pending-output=N"],
-      ["--ssl-expiry-grace=N"], ["--remote=ptcp:N:127.0.0.1"], ["--remote=tcp:127.0.0.1:N"], ["--remote=pfd:N"], ["-vPATTERN:console:%Nm%-0Np"],
+      ["--ssl-expiry-grace=N"], ["--remote=ptcp:N:127.0.0.1"], ["--remote=tcp:127.0.0.1:N"], ["--remote=pfd:N"],
+      ["-vPATTERN:console:%Nm%-0Np"],
       ["--syslog-method=udp:127.0.0.1:N"], ["--syslog-target=127.0.0.1:N"], ["--sync-from=tcp:127.0.0.1:N"],
     ]
     let client: [[String]] = [
@@ -59,10 +61,12 @@ struct ExtremeNumbersTests {
       ["--ssl-expiry-grace=N", "list-dbs", "unix:nosuch"], ["monitor-cond-since", "unix:nosuch", "D", "N", "[]", "T"],
       ["transact", "unix:nosuch", "[N]"],
     ]
-    let bench = ["rounds", "seconds", "connections", "depth", "rows", "ports", "monitors", "idle", "clients", "many"].map { ["--\($0)", "N", "--list"] }
+    let bench = ["rounds", "seconds", "connections", "depth", "rows", "ports", "monitors", "idle", "clients", "many"]
+      .map { ["--\($0)", "N", "--list"] }
     let tool: [[String]] = [
       ["--election-timer=N", "create-cluster", "c.db", "s", "tcp:127.0.0.1:1"], ["create-cluster", "c.db", "s", "tcp:127.0.0.1:N"],
-      ["join-cluster", "j.db", "D", "tcp:127.0.0.1:N", "tcp:127.0.0.1:N"], ["compare-versions", "N.N.N", "<", "1.2.3"], ["query", "D", "[N]"],
+      ["join-cluster", "j.db", "D", "tcp:127.0.0.1:N", "tcp:127.0.0.1:N"], ["compare-versions", "N.N.N", "<", "1.2.3"],
+      ["query", "D", "[N]"],
     ]
     return server.map { Line(program: "ovsdb-server", words: $0 + quick + ["D"]) }
       + client.map { Line(program: "ovsdb-client", words: $0, signals: [SIGALRM]) } + tool.map { Line(program: "ovsdb-tool", words: $0) }
