@@ -15,7 +15,8 @@ package final class TLSOptions {
     package var ciphers: String?
     package var ciphersuites: String?
     package var serverName: String?
-    /// Seconds; nil: `never`.
+    /// Seconds; nil: `never`. An hour is more than clocks differ, and long enough for a certificate that is replaced late not to cost a
+    /// connection; nobody who is no longer to be trusted stays for longer.
     package var expiryGrace: Int64? = 3600
 
     package init() {}

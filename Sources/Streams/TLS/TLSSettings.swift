@@ -30,11 +30,7 @@ package struct TLSSettings: Equatable, Sendable {
   /// The name we ask servers for (RFC 6066 §3) instead of the host's.
   package var serverName: String?
   /// Seconds for which a connection goes on after a certificate of its peer has run out; nil: it does not end for that.
-  package var expiryGrace: Int64? = Self.defaultExpiryGrace
-
-  /// An hour: more than clocks differ, and long enough for a certificate that is replaced late not to cost a connection; none who is
-  /// no longer to be trusted stays for longer.
-  package static let defaultExpiryGrace: Int64 = 3600
+  package var expiryGrace: Int64?
 
   package init() {}
 
@@ -45,7 +41,7 @@ package struct TLSSettings: Equatable, Sendable {
   package init(
     privateKey: String?, certificate: String?, authority: String?, bootstraps: Bool, peerAuthority: String?,
     protocols: String?, ciphers: String?, ciphersuites: String?, serverName: String?,
-    expiryGrace: Int64? = Self.defaultExpiryGrace
+    expiryGrace: Int64? = nil
   ) {
     self.privateKey = privateKey
     self.certificate = certificate
