@@ -74,12 +74,19 @@ extension FuzzTarget {
     try require((line?.utf8.count ?? 0) <= 2048 * (text.utf8.count + 1), "\(text) becomes a line without end")
   }
 
-  /// A certificate that a peer shows, in PEM or DER. A name with a NUL in it is none. A key is another thing.
+  /// A certificate that a peer shows, in PEM or DER. A name with a NUL in it is none; its dates have four digits for a year at most, and
+  /// nothing is stronger than 256 bits. A key is another thing, and bytes that are none are refused with a reason.
   static let certificate = FuzzTarget(
     name: "certificate",
     words: ["\u{30}\u{82}", "\u{31}\u{0b}", "\u{06}\u{03}\u{55}\u{04}\u{03}", "\u{0c}", "\u{13}", "\u{1e}", "\u{a0}\u{03}\u{02}\u{01}\u{02}"]
   ) { bytes in
+    let reason = TLSProbe.objection(toKey: Array(bytes))
+    try require(!reason.isEmpty && !reason.utf8.contains(0), "a key is refused without a reason")
     if TLSProbe.isPrivateKey(Array(bytes)) { return }
+    for judgement in TLSProbe.judgements(ofCertificates: Array(bytes)) {
+      try require(judgement.begin >= -62_200_000_000 && judgement.end < 253_410_000_000, "valid in no year: \(judgement)")
+      try require(0...256 ~= judgement.keyBits && 0...256 ~= judgement.digestBits, "no such strength: \(judgement)")
+    }
     for (commonName, subject) in TLSProbe.subjects(ofCertificates: Array(bytes)) {
       try require(commonName?.utf8.contains(0) != true && !subject.utf8.contains(0), "the subject \(subject)")
     }
