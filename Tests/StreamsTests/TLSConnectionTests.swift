@@ -33,11 +33,17 @@ private struct Certificates {
   ///
   /// - Parameter options: of openssl-ca(1): the dates.
   func sign(_ name: String, _ subject: String, _ options: String) throws {
+    try sh("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out \(name)-key")
+    try renew(name, as: name, subject, options)
+  }
+
+  /// Signs another certificate for a key by itself.
+  func renew(_ keyName: String, as name: String, _ subject: String, _ options: String) throws {
     let dates = options.replacing("-not_before", with: "-startdate").replacing("-not_after", with: "-enddate")
     let configuration = "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n[p]\n"
     try sh(
-      "openssl req -new \(Self.key) -keyout \(name)-key -out csr -subj '\(subject)' && : >index && printf '\(configuration)' >conf && "
-        + "openssl ca -batch -notext -selfsign -config conf -keyfile \(name)-key -in csr -subj '\(subject)' -out \(name) \(dates)")
+      "openssl req -new -key \(keyName)-key -out csr -subj '\(subject)' && : >index && printf '\(configuration)' >conf && "
+        + "openssl ca -batch -notext -preserveDN -selfsign -config conf -keyfile \(keyName)-key -in csr -subj '\(subject)' -out \(name) \(dates)")
   }
 
   private func sh(_ command: String) throws {
@@ -193,6 +199,45 @@ private final class ClosingAtTheEnd: ChannelInboundHandler {
       let validity = try #require(CertificateValidity(der: der))
       #expect(validity.begin == begin && validity.end == end)
     }
+  }
+
+  @Test func theLogWarnsThirtyDaysBeforeACertificateRunsOut() throws {
+    let certificates = try Certificates()
+    try certificates.sign("dated", "/CN=dated", "-not_before 20200101000000Z -not_after 20300131000000Z")
+    var report = TLSCertificateReport()
+    report.add(try NIOSSLCertificate.fromPEMFile(certificates.path("dated")), kind: "certificate", path: "f.pem")
+    let end = 1_896_048_000
+    let date = "2030-01-31 00:00:00Z"
+    #expect(report.summary == ["using certificate /CN=dated in f.pem, valid until \(date)"])
+    #expect(report.warnings(at: end - 30 * Self.day) == [])
+    #expect(
+      report.warnings(at: end - 30 * Self.day + 1) == ["certificate /CN=dated in f.pem expires within 30 days, on \(date)"])
+    #expect(report.warnings(at: end) == ["certificate /CN=dated in f.pem expires within a day, on \(date)"])
+    #expect(report.warnings(at: end + 1) == ["certificate /CN=dated in f.pem expired on \(date)"])
+  }
+
+  @Test func ofARenewedAuthorityTheCertificateThatHoldsCounts() throws {
+    let certificates = try Certificates()
+    try certificates.sign("old", "/CN=twin", "-not_before 20200101000000Z -not_after 20250101000000Z")
+    try certificates.renew("old", as: "new", "/CN=twin", "-not_before 20240101000000Z -not_after 20300101000000Z")
+    try certificates.renew("old", as: "next", "/CN=twin", "-not_before 20290101000000Z -not_after 20400101000000Z")
+    let all = try ["next", "old", "new", "ca"].map { try NIOSSLCertificate.fromPEMFile(certificates.path($0))[0] }
+    let names = ["next", "old", "new", "ca"]
+    func chosen(_ now: time_t) -> [String] { TLSAuthorities(all, at: now).certificates.map { names[all.firstIndex(of: $0) ?? 0] } }
+    #expect(chosen(1_700_000_000) == ["old", "ca"])
+    #expect(chosen(1_760_000_000) == ["new", "ca"])
+    #expect(chosen(1_895_000_000) == ["next", "ca"])
+    #expect(TLSAuthorities(all, at: 1_700_000_000).soundUntil == 1_704_067_200)
+    #expect(TLSAuthorities([all[3]], at: 0).soundUntil == .max)
+  }
+
+  @Test func ofManyAuthoritiesTheFirstToRunOutAreNamed() throws {
+    let certificates = try Certificates()
+    let authority = try NIOSSLCertificate.fromPEMFile(certificates.path("ca"))
+    var report = TLSCertificateReport()
+    report.add(Array(repeating: authority[0], count: 140), kind: "CA certificate", path: "f.pem")
+    #expect(report.summary.count == 11 && report.summary.last == "using 130 more of f.pem, valid for longer")
+    #expect(report.warnings(at: time(nil)).count == 10)
   }
 
   // MARK: - Names

@@ -4,6 +4,7 @@
 
 import Client
 import Daemon
+import Glibc
 import JSON
 import JSONRPC
 import NIOCore
@@ -114,7 +115,17 @@ enum ServerArguments {
     } catch {
       let isUnknown = error == .unreachable(StreamError(errnoCode: 97))
       let attempt = method.isPassive || isUnknown ? "connect or listen" : "connect"
-      throw ToolFailure("failed to \(attempt) to \"\(method.name)\" (\(error))")
+      throw ToolFailure("failed to \(attempt) to \"\(method.name)\" (\(error))\(explanation(of: error, method))")
+    }
+  }
+
+  /// What an error number stands for with TLS.
+  private static func explanation(of error: ClientError, _ method: ConnectionMethod) -> String {
+    guard method.isTLS, case .unreachable(let cause) = error else { return "" }
+    switch cause.errnoCode {
+    case ENOPROTOOPT: return ": TLS is not set up, see the message of stream_ssl before this one"
+    case EPROTO: return ": the TLS handshake failed, see the message of stream_ssl before this one"
+    default: return ""
     }
   }
 

@@ -35,6 +35,7 @@ final class TLSColumns {
     if !afterCrash {
       for value in Self.values(options) where value.hasPrefix("db:") { _ = try column(value) }
     }
+    context.logCertificates()
     apply(mayWait: true)
   }
 
@@ -91,6 +92,18 @@ final class TLSColumns {
           "\"\(name)\": table \"\(column.table.name)\" column \"\(column.column.name)\" is not string or set of strings")
     }
     return column
+  }
+}
+
+extension Server {
+  private static let certificateCheckInterval = TimeAmount.hours(24)
+
+  /// Warns once a day of certificates that are about to run out.
+  func watchCertificates() {
+    after(Self.certificateCheckInterval) { [self] in
+      TLSContext.shared.warnOfExpiry()
+      watchCertificates()
+    }
   }
 }
 

@@ -161,6 +161,7 @@ package enum ServerProgram {
     server.remotes.run()
     try startReplication(server, arguments)
     server.watchCompaction()
+    server.watchCertificates()
     try startControl(server, arguments)
   }
 

@@ -91,6 +91,7 @@ package final class Listener: Sendable {
       listener.release()
       throw error
     }
+    if method.isTLS { tls.announce(listener: method.name) }
     return listener
   }
 

@@ -24,6 +24,9 @@ package final class TLSContext: Sendable {
     /// For connections that we open. Those that come get one each: TLSHandshake.swift.
     let context: NIOSSLContext
     let policy: TLSPolicy
+    let report: TLSCertificateReport
+    /// When the files are to be read again although they have not changed, in seconds since 1970.
+    let soundUntil: time_t
     /// Where the CA certificate that the peer sends is to be stored; the connection itself then serves for nothing else.
     let learnedAuthority: String?
     let serverName: String?
@@ -41,6 +44,7 @@ package final class TLSContext: Sendable {
     var loaded: Loaded?
     /// Those of files that were tried in vain, so that they are not tried for each connection.
     var futileStamps: [FileStamp?]?
+    var logsCertificates = false
   }
 
   private let state = Mutex(State())
@@ -81,6 +85,33 @@ package final class TLSContext: Sendable {
     }
   }
 
+  // MARK: - Reports
+
+  /// Has the log say from now on which certificates are in use, whenever others are: for servers.
+  package func logCertificates() { state.withLock { $0.logsCertificates = true } }
+
+  /// Logs which of the certificates in use run out within 30 days. For a server that runs for long, to call now and then.
+  package func warnOfExpiry() {
+    guard state.withLock({ $0.loaded != nil }), let current = try? prepared() else { return }
+    for line in current.report.warnings(at: clock()) { Log.streamSSL.warning("\(line)") }
+  }
+
+  /// Logs that whoever connects to a listener will be refused, which otherwise the first client would bring to light.
+  func announce(listener name: String) {
+    do throws(StreamError) {
+      _ = try prepared()
+    } catch {
+      Log.streamSSL.warning("\(name): nobody can connect before private key, certificate and CA certificate are there and can be used")
+    }
+  }
+
+  private func log(_ report: TLSCertificateReport) {
+    for line in report.summary { Log.streamSSL.info("\(line)") }
+    for line in report.warnings(at: clock()) { Log.streamSSL.warning("\(line)") }
+  }
+
+  // MARK: - Loading
+
   /// - Throws: ENOPROTOOPT, after the log was told what is missing.
   func prepared(_ patience: InputFile.Patience = .none) throws(StreamError) -> Prepared {
     let result: Result<Prepared, StreamError> = state.withLock { state in
@@ -97,12 +128,14 @@ package final class TLSContext: Sendable {
     let settings = state.settings
     let stamps = settings.files.map(FileStamp.init(path:))
     let current = state.loaded.flatMap { $0.settings == settings ? $0 : nil }
-    if let current, current.stamps == stamps || state.futileStamps == stamps { return current.prepared }
+    let isSound = current.map { $0.stamps == stamps && clock() <= $0.prepared.soundUntil } ?? false
+    if let current, isSound || state.futileStamps == stamps { return current.prepared }
     do throws(TLSLoader.Failure) {
       let loader = TLSLoader(settings: settings, patience: patience, clock: clock)
       let prepared = try loader.load(handshakeTimeout: handshakeTimeout)
       state.loaded = Loaded(settings: settings, stamps: stamps, prepared: prepared)
       state.futileStamps = nil
+      if state.logsCertificates { log(prepared.report) }
       return prepared
     } catch {
       // Once, and not for each connection that fails for it.

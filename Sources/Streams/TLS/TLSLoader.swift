@@ -39,6 +39,8 @@ struct TLSLoader {
     configuration.privateKey = .privateKey(try loadKey(privateKey))
     var chain = try certificates(in: certificate, what: "certificate")
     try check(chain, in: certificate, what: "certificate", level)
+    var report = TLSCertificateReport()
+    report.add(chain, kind: "certificate", path: certificate)
     if let path = settings.peerAuthority {
       let sent = try certificates(in: path, what: "peer CA certificate")
       try check(sent, in: path, what: "peer CA certificate", level)
@@ -48,6 +50,7 @@ struct TLSLoader {
     configuration.certificateVerification = .noHostnameVerification
     configuration.sendCANameList = true
     var learnedAuthority: String?
+    var soundUntil = time_t.max
     switch authority {
     case .unchecked:
       Log.streamSSL.warning("Peer certificate validation disabled (this is a security risk)")
@@ -56,8 +59,11 @@ struct TLSLoader {
       learnedAuthority = path
       configuration.trustRoots = .certificates([])
     case .file(let path), .bootstrap(let path):
-      let authorities = try certificates(in: path, what: "CA certificates")
+      let holding = TLSAuthorities(try certificates(in: path, what: "CA certificates"), at: clock())
+      let authorities = holding.certificates
+      soundUntil = holding.soundUntil
       warn(of: authorities, in: path)
+      report.add(authorities, kind: "CA certificate", path: path)
       configuration.trustRoots = .certificates(authorities)
       Self.complete(&chain, from: authorities)
     }
@@ -65,10 +71,12 @@ struct TLSLoader {
     do {
       return TLSContext.Prepared(
         context: try NIOSSLContext(configuration: configuration),
-        policy: TLSPolicy(level: level, expiryGrace: settings.expiryGrace, clock: clock), learnedAuthority: learnedAuthority,
-        serverName: settings.serverName, handshakeTimeout: handshakeTimeout)
+        policy: TLSPolicy(level: level, expiryGrace: settings.expiryGrace, clock: clock), report: report,
+        soundUntil: soundUntil, learnedAuthority: learnedAuthority, serverName: settings.serverName, handshakeTimeout: handshakeTimeout)
     } catch NIOSSLError.failedToLoadPrivateKey {
       throw Failure("Private key \(privateKey) does not match certificate public key in \(certificate)")
+    } catch NIOSSLError.failedToLoadCertificate {
+      throw Failure("cannot use certificate \(certificate): it may be that its key usage does not include digital signatures")
     } catch {
       throw Failure(
         "cannot use certificate \(certificate) with its key: \(TLSErrorText.words(error))")

@@ -124,6 +124,34 @@ struct TLSStrengthTests {
     #expect(try fixture.listDatabases(port).status == 1)
   }
 
+  /// DSA keys are made of parameters that somebody chose before.
+  @Test func authoritiesWithDSAVouchForNobody() throws {
+    let fixture = try TLSFixture()
+    let parameters = fixture.directory.path("dsa")
+    try succeed(
+      "/usr/bin/openssl", ["genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "dsa_paramgen_bits:2048", "-out", parameters],
+      in: fixture.directory)
+    let authority = try TestAuthority("dsa", in: fixture.directory, keyOptions: ["-newkey", "dsa:\(parameters)"])
+    let client = try authority.identity("client-dsa", subject: "/CN=client")
+    let (server, port) = try fixture.start(tls: fixture.server.options(trusting: authority.certificate))
+    try server.waitForLog(
+      "CA certificate /O=Test/CN=dsa in \(authority.certificate): keys of type DSA of 2048 bits are not supported")
+    #expect(try fixture.listDatabases(port, as: client).status == 1)
+    try server.waitForLog("SSL_accept: unsupported algorithm")
+    let identity = try fixture.authority.identity("dsa-key", subject: "/CN=dsa", keyOptions: ["-newkey", "dsa:\(parameters)"])
+    #expect(
+      try fixture.listDatabases(1, as: identity).standardError.contains(
+        "failed to load certificate from \(identity.certificate): keys of type DSA of 2048 bits are not supported"))
+  }
+
+  @Test func aCertificateThatIsNotForSignaturesIsNotUsed() throws {
+    let fixture = try TLSFixture()
+    let identity = try fixture.authority.identity("agreement", subject: "/CN=agreement", extensions: "keyUsage=keyAgreement")
+    #expect(
+      try fixture.listDatabases(1, as: identity).standardError.contains(
+        "cannot use certificate \(identity.certificate): it may be that its key usage does not include digital signatures"))
+  }
+
   @Test func whatIsNoKeyIsNamedToo() throws {
     let fixture = try TLSFixture()
     func refusal(of key: String) throws -> String {

@@ -89,7 +89,7 @@ struct TLSTests {
     let result = try fixture.listDatabases(port, trusting: other.certificate)
     #expect(result.status == 1)
     #expect(result.standardError.contains("SSL_connect: certificate verify failed (certificate /O=Test/CN=server: "))
-    #expect(result.standardError.contains("failed to connect to \"ssl:127.0.0.1:\(port)\" (Protocol error)"))
+    #expect(result.standardError.contains("failed to connect to \"ssl:127.0.0.1:\(port)\" (Protocol error): the TLS handshake failed, see"))
     #expect(try fixture.listDatabases(port, trusting: "none").status == 0)
     try server.waitForLog("SSL_accept: ")
   }
@@ -112,12 +112,40 @@ struct TLSTests {
     }
     try server.waitForLog("connection dropped (Protocol not available)")
     let client = try run(Side.ours.tool("ovsdb-client"), ["list-dbs", "ssl:127.0.0.1:\(port)"], in: fixture.directory)
-    #expect(client.standardError.contains("ovsdb-client: failed to connect to \"ssl:127.0.0.1:\(port)\" (Protocol not available)"))
+    #expect(
+      client.standardError.contains(
+        "ovsdb-client: failed to connect to \"ssl:127.0.0.1:\(port)\" (Protocol not available): TLS is not set up, see"))
     let mismatch = try fixture.listDatabases(
       port, as: .init(key: fixture.server.key, certificate: fixture.client.certificate))
     #expect(mismatch.standardError.contains("does not match certificate public key"))
     let missing = try fixture.listDatabases(port, as: .init(key: "/nonexistent", certificate: fixture.client.certificate))
     #expect(missing.standardError.contains("failed to load private key from /nonexistent: No such file or directory"))
+  }
+
+  @Test func theLogSaysWhichCertificatesAreInUseAndWhichRunOut() throws {
+    let fixture = try TLSFixture()
+    let (server, port) = try fixture.start()
+    for (kind, subject, path) in [
+      ("certificate", "/O=Test/CN=server", fixture.server.certificate), ("CA certificate", "/O=Test/CN=ca", fixture.authority.certificate),
+    ] {
+      try server.waitForLog("|stream_ssl|INFO|using \(kind) \(subject) in \(path), valid until 2")
+      try server.waitForLog("|stream_ssl|WARN|\(kind) \(subject) in \(path) expires within 2 days, on 2")
+    }
+    // A client's user has nothing to do with it.
+    #expect(try fixture.listDatabases(port).standardError == "")
+    let lasting = try fixture.authority.identity("lasting", subject: "/CN=lasting", dates: ["-enddate", "20991231235959Z"])
+    let (calm, _) = try fixture.start(tls: lasting.options(trusting: "none"))
+    try calm.waitForLog("using certificate /CN=lasting in \(lasting.certificate), valid until 2099-12-31 23:59:59Z")
+    #expect(!calm.log.contains("expires within"))
+  }
+
+  @Test func aListenerWithoutKeysIsNamedAtTheStart() throws {
+    let fixture = try TLSFixture()
+    let (server, _) = try fixture.start(tls: [])
+    try server.waitForLog("|stream_ssl|ERR|Private key must be configured to use SSL")
+    try server.waitForLog("|stream_ssl|WARN|pssl:0:127.0.0.1: nobody can connect before private key, certificate and CA certificate are")
+    let (ready, _) = try fixture.start()
+    #expect(!ready.log.contains("nobody can connect"))
   }
 
   @Test func strangeInputDisturbsNobodyElse() throws {
