@@ -88,16 +88,19 @@ for program in ovsdb-server ovsdb-client ovsdb-tool ovs-appctl; do
 done
 plan utilities/completion/_ovsdb "$prefix/share/zsh/site-functions/_ovsdb" 644
 for schema in schemas/*.ovsschema; do plan "$schema" "$prefix/share/swift-ovsdb/${schema##*/}" 644; done
-for unit in utilities/systemd/*.service utilities/systemd/*.socket utilities/systemd/*.target; do
-  [ -f "$unit" ] || continue
-  # The units name the programs where they are installed.
+for unit in utilities/systemd/*; do
+  # The units and their scripts name the programs where they are installed.
   text=$(<"$unit")
+  text=${text//\/usr\/lib\/swift-ovsdb/"$prefix/lib/swift-ovsdb"}
   for program in "${programs[@]}"; do
     text=${text//\/usr\/sbin\/"$program"/"$(directory_of "$program")/$program"}
     text=${text//\/usr\/bin\/"$program"/"$(directory_of "$program")/$program"}
   done
   printf '%s\n' "$text" >"$work/${unit##*/}"
-  plan "$work/${unit##*/}" "$prefix/lib/systemd/system/${unit##*/}" 644
+  case $unit in
+    *.service | *.socket) plan "$work/${unit##*/}" "$prefix/lib/systemd/system/${unit##*/}" 644 ;;
+    *) plan "$work/${unit##*/}" "$prefix/lib/swift-ovsdb/${unit##*/}" 755 ;;
+  esac
 done
 
 # Whether a file that is there is ours.

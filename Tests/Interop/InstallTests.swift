@@ -49,7 +49,7 @@ import Testing
     let services = try files(directory).filter { $0.hasSuffix(".service") }
     #expect(!services.isEmpty)
     for service in services {
-      let commands = try readText(service).matches(of: #/(?m)^Exec\w+=(\S+)/#).map { String($0.output.1) }
+      let commands = try readText(service).matches(of: #/(?m)^Exec\w+=-?(\S+)/#).map { String($0.output.1) }
       #expect(commands.count >= 3)
       for command in commands {
         #expect(FileManager.default.isExecutableFile(atPath: directory.path("root") + command), "\(service) runs \(command)")

@@ -10,11 +10,18 @@ import Testing
 struct UnitTests {
   private static let source = Repository.path("utilities/systemd")
 
+  /// A unit of the switch's database and one of another, as files of this tree and as units of a system.
+  private static let names = [
+    "ovsdb-server.service": "ovsdb-server.service", "ovsdb-server.socket": "ovsdb-server.socket",
+    "ovsdb@.service": "ovsdb@shop.service", "ovsdb@.socket": "ovsdb@shop.socket",
+  ]
+
   /// The units in a directory of their own, with programs that exist in the place of installed ones.
   private static func units() throws -> RunDirectory {
     let directory = try RunDirectory()
-    for name in ["ovsdb-server.service", "ovsdb-server.socket"] {
-      let text = try readText("\(source)/\(name)")
+    for (file, name) in names {
+      let text = try readText("\(source)/\(file)")
+        .replacing("/usr/lib/swift-ovsdb", with: source)
         .replacing("/usr/sbin/ovsdb-server", with: Side.ours.server)
         .replacing("/usr/bin/ovs-appctl", with: Side.ours.tool("ovs-appctl"))
       try write(text, to: directory.path(name))
@@ -25,14 +32,14 @@ struct UnitTests {
   @Test func systemdFindsNothingWrongWithThem() throws {
     let directory = try Self.units()
     let result = try run(
-      Programs.peer("systemd-analyze"), ["verify", "./ovsdb-server.service", "./ovsdb-server.socket"], in: directory)
+      Programs.peer("systemd-analyze"), ["verify"] + Self.names.values.map { "./\($0)" }, in: directory)
     #expect(result.status == 0 && result.standardError == "", "\(result)")
   }
 
-  @Test func theServiceIsConfined() throws {
+  @Test(arguments: ["ovsdb-server.service", "ovsdb@shop.service"]) func theServiceIsConfined(name: String) throws {
     let directory = try Self.units()
     let result = try run(
-      Programs.peer("systemd-analyze"), ["security", "--offline=true", "--threshold=25", "./ovsdb-server.service"], in: directory)
+      Programs.peer("systemd-analyze"), ["security", "--offline=true", "--threshold=25", "./\(name)"], in: directory)
     #expect(result.status == 0, "\(result)")
   }
 
