@@ -79,7 +79,7 @@ package struct InheritedRemotes {
       + passed.map { descriptor in
         [
           "\(descriptor.number)", descriptor.name ?? "-", descriptor.family, descriptor.address.isEmpty ? "-" : descriptor.address,
-          server(descriptor.number) ?? "-",
+          server(descriptor.number) ?? (InheritedDescriptors.shared.isOpen(descriptor.number) ? "-" : "(closed)"),
         ].map { $0.escapingControlCharacters() }
       }
     return alignedTable(rows)

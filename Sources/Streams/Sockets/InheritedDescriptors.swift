@@ -115,6 +115,11 @@ package final class InheritedDescriptors: Sendable {
     return try entry.get()
   }
 
+  /// Whether a descriptor that was claimed has not been closed.
+  package func isOpen(_ number: CInt) -> Bool {
+    state.withLock { ($0.entries?[number]?.descriptor ?? -1) >= 0 }
+  }
+
   /// Closes a descriptor for good: nobody may serve its number any more.
   package func close(_ number: CInt) {
     let descriptor: CInt? = state.withLock { state in

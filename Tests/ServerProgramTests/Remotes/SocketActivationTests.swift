@@ -32,8 +32,8 @@ struct SocketActivationTests {
       table == [
         ["fd", "name", "family", "address", "remote"], ["3", "-", "unix", directory.path("a.sock"), "pfd:3"],
         ["4", "main", "unix", directory.path("b.sock"), "pfd:main"],
-        ["5", "net", "inet", "127.0.0.1:\(sockets[2].port)", "pfd:5"], ["6", "junk", "inet", "0.0.0.0:0", "-"],
-        ["7", "-", "file", "-", "-"],
+        ["5", "net", "inet", "127.0.0.1:\(sockets[2].port)", "pfd:5"], ["6", "junk", "inet", "0.0.0.0:0", "(closed)"],
+        ["7", "-", "file", "-", "(closed)"],
       ])
     for line in ["descriptor 6 (junk): not a stream socket (type 2); closing it", "descriptor 7: not a socket; closing it"] {
       #expect(server.log.components(separatedBy: line).count == 2, "\(server.log)")
