@@ -111,7 +111,10 @@ package enum ServerProgram {
           ServiceNotices.start(server, watchdog)
           let command = arguments.runCommand.map(runCommand)
           daemonizer.complete()
-          if command == nil { LogModule("ovsdb_server").info(Program.versionLine) }
+          if command == nil {
+            server.announceStart()
+            LogModule("ovsdb_server").info(Program.versionLine)
+          }
         } catch {
           Program.fail("\(error)")
         }

@@ -15,9 +15,7 @@ extension Server {
   func watchCompaction() {
     for database in databases.values where database.store?.isCompactionDue() == true {
       databaseLog.info("\(database.name): compacting, because the file has grown")
-      compact(database) { [self] failure in
-        if let failure { databaseLog.error("\(failure)") }
-      }
+      compact(database) { _ in }
     }
     after(Self.compactionCheckInterval) { [self] in watchCompaction() }
   }
@@ -28,7 +26,16 @@ extension Server {
   func compact(_ database: ServedDatabase, done: @escaping (String?) -> Void) {
     guard let store = database.store else { return done(nil) }
     guard !store.rewriting.isHeld else { return done("\(store.path): a compaction or conversion is going on") }
-    rewrite(database, comment: "compacting database online") { failure in done(failure.map { "\($0)" }) }
+    let (before, start) = (store.log.size, Clock.monotonicMilliseconds())
+    rewrite(database, comment: "compacting database online") { [self] failure in
+      if let failure {
+        databaseLog.error("\(database.name): compaction failed: \(failure)")
+      } else {
+        let milliseconds = Clock.monotonicMilliseconds() - start
+        databaseLog.info("\(database.name): compacted from \(before) to \(store.log.size) bytes in \(milliseconds) ms")
+      }
+      done(failure.map { "\($0)" })
+    }
   }
 
   /// Writes a database into a new file that takes the place of the old one. No other replacement may be going on.

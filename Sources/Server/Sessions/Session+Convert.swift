@@ -42,6 +42,8 @@ extension Session {
     } done: { [server, self] error in
       conversions.remove(idText)
       if let error {
+        server.databaseLog.warning(
+          "\(database.name): conversion failed: \(error)", metadata: ["rate-limit": "conversion"])
         replyError(idText: idText) { error.write(to: &$0) }
       } else {
         reply(idText: idText) { $0.append("{}") }
