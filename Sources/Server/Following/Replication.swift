@@ -36,6 +36,10 @@ final class Replication {
   unowned let server: Server
   /// Why the source does not give its contents, when it said so at the last attempt.
   private(set) var refusal: String?
+  /// Why replication ended by itself, with the source.
+  private(set) var endReason: String?
+  /// Why databases cannot follow, a sentence for each.
+  private var misfits: [String] = []
   let link: SourceLink
   private let ended: (Replication) -> Void
   /// Databases under replication.
@@ -153,13 +157,17 @@ final class Replication {
       log.info(
         mismatch.map { "\($0)  \(local.name) cannot be replicated." } ?? "\(local.name) can be replicated: all the source has is here too.")
     }
-    if mismatch == nil {
+    if let mismatch {
+      misfits.append("\(local.name): \(mismatch)")
+    } else {
       let excludedTables = excluded.tables(of: local.name)
       let tables = local.tables.filter { !excludedTables.contains($0.name) && schema.table(named: $0.name) != nil }
       copies[local.name] = Copy(database: database, schema: local, tables: tables)
       askContents(of: local.name, schema, tables)
     }
-    if awaitedSchemas == 0, copies.isEmpty { end("Nothing to replicate.") }
+    if awaitedSchemas == 0, copies.isEmpty {
+      end((["Nothing to replicate."] + misfits.sorted { Text($0) < Text($1) }).joined(separator: " "))
+    }
   }
 
   private func askContents(of name: String, _ schema: DatabaseSchema, _ tables: [TableSchema]) {
@@ -308,6 +316,7 @@ final class Replication {
   /// Replication is over; the databases are active again.
   private func end(_ reason: String) {
     log.error("\(source): replication ends, this server is active: \(reason)")
+    endReason = "\(source): \(reason)".escapingControlCharacters()
     ended(self)
   }
 
@@ -327,6 +336,7 @@ extension Replication: SourceLinkOwner {
   func linkConnected(_ link: SourceLink) {
     generation += 1
     copies = [:]
+    misfits = []
     roundCount = 0
     state = .connecting
     askID()

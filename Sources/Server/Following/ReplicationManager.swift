@@ -62,6 +62,10 @@ final class ReplicationManager {
   private var configured: [String: DatabaseConfiguration.ServiceModel] = [:]
   /// Those that are backups, each of its own source.
   private var single: [String: Replication] = [:]
+  /// Why the replication of the whole server has ended by itself, until another begins or is ended by command.
+  private var endReason: String?
+  /// The same of single databases.
+  private var singleEndReasons: [String: String] = [:]
 
   static let defaultProbeMilliseconds: Int64 = 60_000
 
@@ -102,6 +106,7 @@ final class ReplicationManager {
 
   /// Makes the server active: it keeps what it has copied.
   func disconnect() {
+    endReason = nil
     general?.stop()
     general = nil
     refreshRoles()
@@ -119,9 +124,12 @@ final class ReplicationManager {
     let replication = Replication(
       from: source, options: options, only: nil, excluding: excluded, server: server
     ) { [weak self] ended in
-      if let self, self.general === ended { self.disconnect() }
+      guard let self, self.general === ended else { return }
+      self.disconnect()
+      self.endReason = ended.endReason
     }
     general = replication
+    endReason = nil
     refreshRoles()
     startSoon(replication)
   }
@@ -134,6 +142,7 @@ final class ReplicationManager {
   func configure(_ models: [String: DatabaseConfiguration.ServiceModel]) {
     let old = configured
     configured = models.filter { if case .activeBackup = $0.value { true } else { false } }
+    singleEndReasons = singleEndReasons.filter { old[$0.key] == configured[$0.key] }
     for (name, model) in configured where old[name] != model {
       single.removeValue(forKey: name)?.stop()
       if case .activeBackup(isBackup: true, let source?, let excluded) = model { follow(source, database: name, excluded) }
@@ -158,6 +167,7 @@ final class ReplicationManager {
     ) { [weak self] ended in
       guard let self, self.single[database] === ended else { return }
       self.single.removeValue(forKey: database)?.stop()
+      self.singleEndReasons[database] = ended.endReason
       self.refreshRoles()
     }
   }
@@ -198,7 +208,7 @@ final class ReplicationManager {
     guard configured.isEmpty else {
       return configured.keys.sorted { Text($0) < Text($1) }.map(status(of:)).joined(separator: "\n")
     }
-    guard let general else { return "state: active\n" }
+    guard let general else { return "state: active\n\(Self.words(endReason))" }
     var text = "state: backup\n\(Self.words(general))\n"
     if general.state == .replicating { text += "database: \(general.names.joined(separator: ", "))\n" }
     if !general.excluded.text.isEmpty, general.state == .replicating { text += "exclude: \(general.excluded.text)\n" }
@@ -206,11 +216,15 @@ final class ReplicationManager {
   }
 
   private func status(of database: String) -> String {
-    guard let replication = single[database] ?? general else { return "database: \(database)\nstate: active\n" }
+    guard let replication = single[database] ?? general else {
+      return "database: \(database)\nstate: active\n\(Self.words(singleEndReasons[database]))"
+    }
     var text = "database: \(database)\nstate: backup\n\(Self.words(replication))\n"
     if replication.state == .replicating, !replication.excluded.text.isEmpty { text += "exclude: \(replication.excluded.text)\n" }
     return text
   }
+
+  private static func words(_ endReason: String?) -> String { endReason.map { "replication ended: \($0)\n" } ?? "" }
 
   private static func words(_ replication: Replication) -> String {
     let refusal = replication.refusal.map { "\nrefused: \($0)" } ?? ""
