@@ -97,7 +97,9 @@ struct TLSPartySettings: CustomStringConvertible {
 /// What compatibility.md, "TLS and roles", has as different.
 enum TLSDifference {
   /// Whether ours refuses what OpenSSL takes.
-  static func refuses(server: TLSPartySettings, client: TLSPartySettings, _ program: TLSParties.Program, on partner: TLSParties.Program) -> Bool {
+  static func refuses(
+    server: TLSPartySettings, client: TLSPartySettings, _ program: TLSParties.Program, on partner: TLSParties.Program
+  ) -> Bool {
     let isClientForeign = client.identity.isForeignToUs
     let isServerForeign = server.identity.isForeignToUs
     // A server that checks nobody does not ask for the client's certificate.

@@ -88,8 +88,8 @@ package final class TestAuthority {
     try openssl(["req", "-new"] + kind + ["-nodes", "-keyout", identity.key, "-out", request, "-subj", subject])
     if dates == nil, extensions == nil {
       try openssl([
-        "x509", "-req", "-\(digest)", "-in", request, "-CA", certificate, "-CAkey", key, "-set_serial", "\(UInt32.random(in: 1...UInt32.max))",
-        "-days", "2", "-out", identity.certificate,
+        "x509", "-req", "-\(digest)", "-in", request, "-CA", certificate, "-CAkey", key, "-set_serial",
+        "\(UInt32.random(in: 1...UInt32.max))", "-days", "2", "-out", identity.certificate,
       ])
       return identity
     }
