@@ -21,13 +21,8 @@ struct Page: Sendable, CustomTestStringConvertible {
     .map { Page(path: "Documentation/\($0).md") }
     + ["ovsdb-server.1", "ovsdb-client.1", "ovsdb-tool.1", "ovs-appctl.8"].map { Page(path: "Documentation/man/\($0).md") }
 
-  static let root: String = {
-    let source = URL(fileURLWithPath: #filePath)
-    return source.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
-  }()
-
   func read() throws -> DocumentPage {
-    let text = try readText("\(Self.root)/\(path)")
+    let text = try readText(Repository.path(path))
     guard path.contains("/man/") else { return DocumentPage(text) }
     var page = DocumentPage(text, heading: "# ")
     page.sections.removeAll { $0.title != "EXAMPLES" }
@@ -120,7 +115,7 @@ struct DocumentTests {
 @Suite struct DocumentIndexTests {
   /// The lines of an index, with links from the top of the tree.
   private static func index(of path: String) throws -> [String] {
-    let text = try readText("\(Page.root)/\(path)")
+    let text = try readText(Repository.path(path))
     let index = text[(text.range(of: "For operators:")?.lowerBound ?? text.endIndex)...]
     return index.prefix(upTo: index.range(of: "\n## ")?.lowerBound ?? index.endIndex)
       .replacingOccurrences(of: "](Documentation/", with: "](").replacingOccurrences(of: "](../", with: "](")
@@ -135,7 +130,7 @@ struct DocumentTests {
 
   @Test func theIndexHasEveryPage() throws {
     let index = try Self.index(of: "Documentation/README.md").joined(separator: "\n")
-    let pages = try FileManager.default.contentsOfDirectory(atPath: "\(Page.root)/Documentation")
+    let pages = try FileManager.default.contentsOfDirectory(atPath: Repository.path("Documentation"))
     for page in pages where page.hasSuffix(".md") && page != "README.md" { #expect(index.contains("](\(page))"), "\(page)") }
   }
 }

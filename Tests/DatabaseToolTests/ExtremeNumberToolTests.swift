@@ -8,7 +8,7 @@ import Journal
 import TestSupport
 import Testing
 
-@Suite struct ExtremeNumbersTests {
+@Suite struct ExtremeNumberToolTests {
   private let workspace: Workspace
 
   init() throws { workspace = try Workspace() }

@@ -10,8 +10,7 @@ import Testing
 struct RoleDocumentTests {
   /// The commands of the example, as one script.
   private static func script() throws -> String {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    let page = try readText(root.path + "/Documentation/security.md")
+    let page = try readText(Repository.path("Documentation/security.md"))
     let start = try #require(page.firstRange(of: "### An example of roles\n")).upperBound
     let section = page[start...].prefix(upTo: page[start...].firstRange(of: "\n### ")?.lowerBound ?? page.endIndex)
     return section.split(separator: "\n").filter { $0.hasPrefix("    ") }.map { $0.dropFirst(4) }.joined(separator: "\n")
