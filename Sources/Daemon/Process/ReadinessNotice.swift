@@ -3,6 +3,8 @@
 // Tells a service manager that started us how far we are, as sd_notify(3) does: a datagram with lines `KEY=VALUE` to the
 // socket named by `NOTIFY_SOCKET` (a path, or `@` and an abstract name). Without the variable nothing happens.
 
+// The constants of sys/socket.h belong to whichever C module includes the header first; a release build finds them here only.
+import CPosixShims
 import Glibc
 import Synchronization
 
