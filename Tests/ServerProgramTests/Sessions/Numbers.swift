@@ -5,10 +5,15 @@
 import TestSupport
 
 enum Numbers {
-  static let schema: WireJSON = [
-    "name": "D", "version": "1.0.0",
-    "tables": ["T": ["columns": ["n": ["type": "integer"], "s": ["type": "string"]]]],
-  ]
+  static let schema = schema(named: "D")
+
+  /// The same under another name.
+  static func schema(named name: String) -> WireJSON {
+    [
+      "name": .string(name), "version": "1.0.0",
+      "tables": ["T": ["columns": ["n": ["type": "integer"], "s": ["type": "string"]]]],
+    ]
+  }
 
   /// A transaction that adds a number.
   ///
