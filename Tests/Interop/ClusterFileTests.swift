@@ -41,7 +41,7 @@ private final class Cluster {
   init() throws {
     directory = try RunDirectory()
     for version in 1...3 { try write(Self.schema(version), to: directory.path("s\(version)")) }
-    let ports = try Self.freePorts(Self.names.count)
+    let ports = try Self.names.map { _ in try FreePort.take() }
     let peer = Side.peer.tool("ovsdb-tool")
     try succeed(
       peer, ["--election-timer=300", "create-cluster", "a.db", "s1", "tcp:127.0.0.1:\(ports[0])"], in: directory)
@@ -59,27 +59,6 @@ private final class Cluster {
       {"name":"T","version":"\(version).0.0","tables":{"P":{"isRoot":true,"columns":{"name":{"type":"string"},\(number)\
       "s":{"type":{"key":"string","min":0,"max":"unlimited"}}\(optional)}}}}
       """
-  }
-
-  /// Ports that nobody listens on at the moment.
-  private static func freePorts(_ count: Int) throws -> [Int] {
-    var descriptors: [Int32] = []
-    defer { for descriptor in descriptors { close(descriptor) } }
-    return try (0..<count).map { _ in
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-      descriptors.append(descriptor)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-      var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-      let result = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-        }
-      }
-      guard result == 0 else { throw ProcessError("no free port") }
-      return Int(UInt16(bigEndian: address.sin_port))
-    }
   }
 
   func tool(_ side: Side, _ arguments: [String]) throws -> CommandResult {

@@ -109,7 +109,7 @@ package final class ChildProcess {
     guard isRunning else { return }
     signal(SIGTERM)
     do {
-      _ = try waitForExit(seconds: 5)
+      _ = try waitForExit(seconds: 30)
     } catch {
       kill(-pid, SIGKILL)
       // A killed process cannot refuse: this wait ends.
@@ -171,7 +171,7 @@ package func write(_ text: String, to path: String) throws {
 /// Waits for a condition, looking at it every few milliseconds.
 ///
 /// - Throws: `ProcessError` when it does not hold after `seconds`.
-package func waitUntil(_ what: String, seconds: Double = 20, _ condition: () throws -> Bool) throws {
+package func waitUntil(_ what: String, seconds: Double = 60, _ condition: () throws -> Bool) throws {
   let deadline = Deadline(seconds: seconds)
   var pauseMicroseconds: UInt32 = 200
   while try !condition() {

@@ -82,7 +82,7 @@ package final class DatabaseServer {
       output: directory.path("server-\(logCount).out"), errors: directory.path("server-\(logCount).err"))
     process = child
     do {
-      try waitUntil("the server's socket", seconds: 30) {
+      try waitUntil("the server's socket", seconds: 60) {
         guard child.isRunning else { throw ProcessError("the server ended") }
         guard let session = try? WireSession(socket: socket) else { return false }
         return (try? session.call("list_dbs", [])) != nil

@@ -11,7 +11,7 @@ package final class DocumentRun {
 
   package init() throws {
     directory = try RunDirectory()
-    port = try Self.freePort()
+    port = try FreePort.take()
     try FileManager.default.createDirectory(atPath: directory.path(".steps"), withIntermediateDirectories: false)
   }
 
@@ -77,21 +77,6 @@ package final class DocumentRun {
         .replacingOccurrences(of: "\\b6640\\b", with: String(port), options: .regularExpression)
     }
     return block
-  }
-
-  private static func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let code = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { general in
-        bind(descriptor, general, length) == 0 ? getsockname(descriptor, general, &length) : -1
-      }
-    }
-    guard code == 0 else { throw ProcessError("no free port: \(String(cString: strerror(errno)))") }
-    return UInt16(bigEndian: address.sin_port)
   }
 
   /// Ends every program that was started here: a server that went to the background has left its process group.

@@ -110,9 +110,9 @@ struct HostileConnectionTests {
     #expect(try client.exchange("transact", addRow).reply["error"]?.isNull == true)
     #expect(try control.exchange("version", []).reply["error"]?.isNull == true)
 
-    let taken = Set(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(server.pid)/fd").compactMap { Int($0) })
-    let firstFree = (0...).first { !taken.contains($0) } ?? 0
-    try raiseDescriptors(of: server, to: firstFree)
+    // Two that listen, and two connections.
+    let open = try OpenDescriptors.settled(of: server.pid, sockets: 4)
+    try raiseDescriptors(of: server, to: OpenDescriptors.limit(above: open, leaving: 0))
     for command in ["ovsdb-server/compact", "vlog/reopen"] {
       let refusal = try control.exchange(command, []).reply["error"]?.stringValue ?? "none"
       #expect(refusal.contains("Too many open files"), "\(command): \(refusal)")
