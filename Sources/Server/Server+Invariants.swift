@@ -30,7 +30,7 @@ extension Server {
     if inputBytes != input { faults.append("\(inputBytes) bytes of input are counted, there are \(input)") }
     let output = sessions.values.reduce(0) { $0 + $1.outputBytes }
     if outputBytes != output { faults.append("\(outputBytes) bytes of output are counted, there are \(output)") }
-    let kept = sessions.values.reduce(0) { $0 + $1.kept.bytes }
+    let kept = sessions.values.reduce(0) { $0 + $1.quota.bytes }
     if keptBytes != kept { faults.append("\(keptBytes) bytes are kept for clients, there are \(kept)") }
     for session in sessions.values { faults += check(session) }
     return faults
@@ -46,7 +46,7 @@ extension Server {
     let claims = locks.names(of: session)
     let locksKept = session.locksLost.union(claims.owned).union(claims.awaited).count
     let kept = session.monitors.count + session.pending.count + locksKept
-    if session.kept.count != kept { faults.append("\(name): \(session.kept.count) things are kept, there are \(kept)") }
+    if session.quota.count != kept { faults.append("\(name): \(session.quota.count) things are kept, there are \(kept)") }
     return faults
   }
 

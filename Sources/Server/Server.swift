@@ -49,7 +49,7 @@ package final class Server {
   /// Nil: no TLS option stands in a database.
   var tlsColumns: TLSColumns?
   private(set) lazy var remotes = RemoteManager(server: self)
-  private(set) lazy var replication = ReplicationManager(server: self)
+  private(set) lazy var backups = BackupManager(server: self)
   /// Of relays that are not configured by a file.
   var relayProbeMilliseconds = Relay.defaultProbeMilliseconds
   /// Remotes that were removed and whose sessions are still closing.
@@ -191,7 +191,7 @@ package final class Server {
     session.forwarded = [:]
     for (database, subscription) in session.monitors.values { database.hub.unsubscribe(subscription) }
     session.monitors = [:]
-    replication.forget(session)
+    backups.forget(session)
     session.stream = nil
     for database in databases.values {
       database.forget(session)
@@ -204,7 +204,7 @@ package final class Server {
     if remote.sessions.isEmpty { closingRemotes[ObjectIdentifier(remote)] = nil }
     inputBytes -= session.inputBytes
     session.forgetOutput()
-    session.forgetAllKept()
+    session.forgetQuota()
     scheduleClosing()
   }
 

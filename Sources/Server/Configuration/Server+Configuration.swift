@@ -162,7 +162,7 @@ extension Server {
     configuration?.configuration = new
     configuration?.databaseNames = step.databaseNames
     remotes.configure(new.remotes)
-    replication.configure(
+    backups.configure(
       Dictionary(uniqueKeysWithValues: new.databases.compactMap { key, database in
         step.databaseNames[key].map { ($0, database.serviceModel) }
       }))

@@ -125,8 +125,8 @@ extension Server {
       for database in server.databases.values { database.relay?.link.probeMilliseconds = server.relayProbeMilliseconds }
       return ""
     }
-    replication.addCommands { addConfiguring($0, "", $1, $2) }
-    replication.addQueries { add($0, "", 0...0, $1) }
+    backups.addCommands { addConfiguring($0, "", $1, $2) }
+    backups.addQueries { add($0, "", 0...0, $1) }
     let memoryUsage: @Sendable () -> [String: Int] = { bound.value.memoryUsage() }
     MemoryReport.start(on: eventLoop, usage: memoryUsage)
     commands.addStandard(memoryUsage: memoryUsage) { request in

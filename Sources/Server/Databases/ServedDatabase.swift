@@ -20,7 +20,7 @@ final class ServedDatabase {
   let store: DatabaseStore?
   /// Clients may not write, whatever their remote allows.
   private let isFixed: Bool
-  /// The database follows another server's (Replication.swift).
+  /// The database follows another server's (Backup.swift).
   var isBackup = false
   var isReadOnly: Bool { isFixed || isBackup }
   /// What the database is a copy of, when it is served as a relay.

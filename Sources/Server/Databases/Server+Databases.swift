@@ -88,7 +88,7 @@ extension Server {
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)
-    replication.databasesChanged()
+    backups.databasesChanged()
     tlsColumns?.databaseChanged(served)
   }
 
@@ -127,7 +127,7 @@ extension Server {
     savedConfiguration.save(
       ServedSet(
         databases: names.sorted(), remotes: remotes.names,
-        source: replication.source?.name, excluded: replication.excluded.text, follows: replication.isFollowing))
+        source: backups.source?.name, excluded: backups.excluded.text, follows: backups.isFollowing))
   }
 
   /// Stops serving a database.
@@ -143,7 +143,7 @@ extension Server {
     removeRow(of: name)
     closeSegment()
     remotes.databaseChanged(database)
-    replication.databasesChanged()
+    backups.databasesChanged()
     tlsColumns?.databaseChanged(database)
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a source tells in large (Replication.swift, Relay.swift): read and made a commit on a thread of its own, of a snapshot, while
+// What a source tells in large (Backup.swift, Relay.swift): read and made a commit on a thread of its own, of a snapshot, while
 // clients are served; then put in place in one step. A database with a file gets a new one for it, with one record that holds all,
 // as a conversion does (FileRewrite.swift). What changes few rows is a commit like any other.
 //

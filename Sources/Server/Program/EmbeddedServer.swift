@@ -43,15 +43,15 @@ package final class EmbeddedServer {
 
   /// Makes a channel the connection of a backup to its source.
   package func connectBackup(through channel: any Channel) throws -> Bool {
-    guard let link = server.replication.link, !link.isConnected else { return false }
+    guard let link = server.backups.link, !link.isConnected else { return false }
     try link.connect(through: channel)
     return true
   }
 
   /// Makes the server a backup, whose source is a channel that comes.
   package func becomeBackup() throws -> Bool {
-    try server.replication.setSource(Self.nowhere, origin: .commandLine)
-    return server.replication.connect()
+    try server.backups.setSource(Self.nowhere, origin: .commandLine)
+    return server.backups.connect()
   }
 
   /// Whose attempts fail at once.
@@ -67,7 +67,7 @@ package final class EmbeddedServer {
   /// Lets go of everything, so that nothing of it is left on the loop.
   package func shutDown() {
     for session in server.sessions.values { session.abort() }
-    server.replication.disconnect()
+    server.backups.disconnect()
     for database in server.databases.values { database.relay?.stop() }
   }
 }

@@ -162,17 +162,17 @@ package enum ServerProgram {
         mayBeMissing: arguments.isAfterCrash)
     }
     server.remotes.run()
-    try startReplication(server, arguments)
+    try startBackup(server, arguments)
     server.watchCompaction()
     server.watchCertificates()
     try startControl(server, arguments)
   }
 
-  private static func startReplication(_ server: Server, _ arguments: Arguments) throws {
-    server.replication.setExcluded(try ExcludedTables(arguments.excluded))
+  private static func startBackup(_ server: Server, _ arguments: Arguments) throws {
+    server.backups.setExcluded(try ExcludedTables(arguments.excluded))
     guard let source = arguments.source else { return }
-    try server.replication.setSource(source, origin: .commandLine)
-    if !arguments.startsActive { _ = server.replication.connect() }
+    try server.backups.setSource(source, origin: .commandLine)
+    if !arguments.startsActive { _ = server.backups.connect() }
   }
 
   /// Keeps the server; touched on its loop only.

@@ -65,8 +65,8 @@ extension Session {
     case .notification(let method, let params):
       if method.isString("cancel") {
         cancel(params)
-      } else if method.isString(Replication.followersMethod) {
-        server.replication.noteFollowers(params, by: self)
+      } else if method.isString(Backup.followersMethod) {
+        server.backups.noteFollowers(params, by: self)
       }
     case .reply:
       closeOver(unexpected: "reply")

@@ -41,7 +41,7 @@ extension Session {
       .monitors, key, size: key.utf8.count + requests.detachedSize, count: monitors.count)
     let subscription = database.hub.subscribe(specification, id: key, format: format, client: self)
     monitors[key] = (database, subscription)
-    server.replication.noteFollower(monitorID, of: database, by: self)
+    server.backups.noteFollower(monitorID, of: database, by: self)
     if let since, let commits = database.history.commits(after: since) {
       replyChanges(id, database, subscription, Array(commits))
     } else {

@@ -35,7 +35,7 @@ final class Session {
   var monitors: [String: (database: ServedDatabase, subscription: Subscription)] = [:]
 
   /// What of `pending`, `monitors` and locks counts against the client's limits.
-  var kept = Kept()
+  var quota = Quota()
   /// Memory for input when it was last looked at.
   private(set) var inputBytes = 0
   /// What waits for a client that does not take it, when it was last looked at.

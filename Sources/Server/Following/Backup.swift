@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Active-backup: databases of this server kept equal to those of another one, the source. Which source, and for which databases, is
-// the business of ReplicationManager.swift; what a source's words mean is in SourceRows.swift.
+// the business of BackupManager.swift; what a source's words mean is in SourceRows.swift.
 //
 // A backup does not empty its tables before it copies: it makes the difference between what the source has and what is here, in one
 // commit. So its clients see what changed and nothing else, and a crash leaves the old rows or the new ones.
@@ -18,7 +18,7 @@ import OVSDB
 import Streams
 
 /// One source and the databases that follow it.
-final class Replication {
+final class Backup {
   enum State {
     /// No copy was made since the connection stands, if it does.
     case connecting
@@ -41,14 +41,14 @@ final class Replication {
   /// Why databases cannot follow, a sentence for each.
   private var misfits: [String] = []
   let link: SourceLink
-  private let ended: (Replication) -> Void
+  private let ended: (Backup) -> Void
   /// Databases under replication.
   private var copies: [String: Copy] = [:]
   /// Counts connections and ends: what was begun for one of them is not wanted after it.
   private var generation = 0
   /// Databases about which the source was asked something that it has not answered.
   private var awaitedSchemas = 0
-  /// Updates of this connection that came round a ring (ReplicationRing.swift).
+  /// Updates of this connection that came round a ring (BackupRing.swift).
   private var roundCount = 0
   /// How often the ring was left.
   private var ringPauseCount = 0
@@ -74,7 +74,7 @@ final class Replication {
   /// - Parameter ended: called when replication has ended by itself: the databases are active again.
   init(
     from method: ConnectionMethod, options: RemoteOptions, only: String?, excluding excluded: ExcludedTables,
-    server: Server, ended: @escaping (Replication) -> Void
+    server: Server, ended: @escaping (Backup) -> Void
   ) {
     source = method.name
     self.only = only
@@ -83,7 +83,7 @@ final class Replication {
     self.ended = ended
     link = SourceLink(
       [method], on: server.eventLoop, rundir: server.rundir,
-      probeMilliseconds: options.probeMilliseconds ?? ReplicationManager.defaultProbeMilliseconds,
+      probeMilliseconds: options.probeMilliseconds ?? BackupManager.defaultProbeMilliseconds,
       messageBytesMax: server.limits.messageBytesMax, maxBackoffMilliseconds: options.maxBackoffMilliseconds,
       dscp: options.dscp)
     link.owner = self
@@ -174,11 +174,11 @@ final class Replication {
     let params: (inout ByteWriter) -> Void = { [self] writer in
       writer.append("[")
       writer.appendQuoted(name)
-      // Who asks is part of the id: servers that follow each other notice it by that (ReplicationRing.swift).
+      // Who asks is part of the id: servers that follow each other notice it by that (BackupRing.swift).
       writer.append(utf8: ",[\"\(Self.monitorWord)\",")
       writer.appendQuoted(name)
       writer.append(",\"")
-      server.replication.mark.write(to: &writer)
+      server.backups.mark.write(to: &writer)
       writer.append("\"],{")
       for (position, table) in tables.enumerated() {
         if position > 0 { writer.append(",") }
@@ -189,7 +189,7 @@ final class Replication {
       }
       writer.append("}]")
     }
-    defer { if !server.replication.followers.all(of: name).isEmpty { tellFollowers(of: name) } }
+    defer { if !server.backups.followers.all(of: name).isEmpty { tellFollowers(of: name) } }
     link.call("monitor", timeoutMilliseconds: Self.contentsMilliseconds, isLarge: true, params: params) { [weak self] reply in
       guard let self else { return }
       switch reply {
@@ -262,7 +262,7 @@ final class Replication {
 
   /// Counts an update. In a ring, where nobody writes, there are no more of them than were on their way, or they go round.
   private func goesRound(_ name: String) -> Bool {
-    guard server.replication.rings.contains(name) else { return false }
+    guard server.backups.rings.contains(name) else { return false }
     roundCount += 1
     return roundCount > Self.roundsMax
   }
@@ -332,7 +332,7 @@ final class Replication {
   }
 }
 
-extension Replication: SourceLinkOwner {
+extension Backup: SourceLinkOwner {
   func linkConnected(_ link: SourceLink) {
     generation += 1
     copies = [:]

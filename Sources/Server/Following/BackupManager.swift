@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which databases are backups, and of whom: what the command line, the control socket and the configuration file ask for. The work is
-// done in Replication.swift.
+// done in Backup.swift.
 
 import Client
 import Control
@@ -42,9 +42,9 @@ struct ExcludedTables: Equatable, Sendable {
 }
 
 /// The active-backup service model of a server.
-final class ReplicationManager {
+final class BackupManager {
   unowned let server: Server
-  /// What this server is known by to its sources, and to nobody else (ReplicationRing.swift).
+  /// What this server is known by to its sources, and to nobody else (BackupRing.swift).
   let mark: UUID
   /// Who follows us.
   var followers = KnownFollowers()
@@ -57,11 +57,11 @@ final class ReplicationManager {
   private(set) var excluded = ExcludedTables()
   private var options = RemoteOptions()
   /// What makes the whole server a backup.
-  private var general: Replication?
+  private var general: Backup?
   /// What the configuration file says of databases that are backups or may become some, by name.
   private var configured: [String: DatabaseConfiguration.ServiceModel] = [:]
   /// Those that are backups, each of its own source.
-  private var single: [String: Replication] = [:]
+  private var single: [String: Backup] = [:]
   /// Why the replication of the whole server has ended by itself, until another begins or is ended by command.
   private var endReason: String?
   /// The same of single databases.
@@ -121,17 +121,17 @@ final class ReplicationManager {
   private func begin() {
     guard let source else { return }
     general?.stop()
-    let replication = Replication(
+    let backup = Backup(
       from: source, options: options, only: nil, excluding: excluded, server: server
     ) { [weak self] ended in
       guard let self, self.general === ended else { return }
       self.disconnect()
       self.endReason = ended.endReason
     }
-    general = replication
+    general = backup
     endReason = nil
     refreshRoles()
-    startSoon(replication)
+    startSoon(backup)
   }
 
   // MARK: - Single databases
@@ -149,19 +149,19 @@ final class ReplicationManager {
     }
     for name in old.keys where configured[name] == nil { single.removeValue(forKey: name)?.stop() }
     refreshRoles()
-    for replication in single.values { startSoon(replication) }
+    for backup in single.values { startSoon(backup) }
   }
 
   /// Not before the server has started, and with it what connections are made with.
-  private func startSoon(_ replication: Replication) {
+  private func startSoon(_ backup: Backup) {
     server.soon { [weak self] in
-      guard let self, general === replication || single.values.contains(where: { $0 === replication }) else { return }
-      replication.start()
+      guard let self, general === backup || single.values.contains(where: { $0 === backup }) else { return }
+      backup.start()
     }
   }
 
   private func follow(_ source: DatabaseConfiguration.Source, database: String, _ excluded: Set<String>) {
-    single[database] = Replication(
+    single[database] = Backup(
       from: source.method, options: source.options, only: database, excluding: ExcludedTables(excluded, of: database),
       server: server
     ) { [weak self] ended in
@@ -192,7 +192,7 @@ final class ReplicationManager {
   }
 
   /// What makes a database a backup.
-  func replications(of database: String) -> [Replication] { [general, single[database]].compactMap { $0 } }
+  func backups(of database: String) -> [Backup] { [general, single[database]].compactMap { $0 } }
 
   // MARK: - Status
 
@@ -216,20 +216,20 @@ final class ReplicationManager {
   }
 
   private func status(of database: String) -> String {
-    guard let replication = single[database] ?? general else {
+    guard let backup = single[database] ?? general else {
       return "database: \(database)\nstate: active\n\(Self.words(singleEndReasons[database]))"
     }
-    var text = "database: \(database)\nstate: backup\n\(Self.words(replication))\n"
-    if replication.state == .replicating, !replication.excluded.text.isEmpty { text += "exclude: \(replication.excluded.text)\n" }
+    var text = "database: \(database)\nstate: backup\n\(Self.words(backup))\n"
+    if backup.state == .replicating, !backup.excluded.text.isEmpty { text += "exclude: \(backup.excluded.text)\n" }
     return text
   }
 
   private static func words(_ endReason: String?) -> String { endReason.map { "replication ended: \($0)\n" } ?? "" }
 
-  private static func words(_ replication: Replication) -> String {
-    let refusal = replication.refusal.map { "\nrefused: \($0)" } ?? ""
-    let source = replication.source.escapingControlCharacters()
-    return switch replication.state {
+  private static func words(_ backup: Backup) -> String {
+    let refusal = backup.refusal.map { "\nrefused: \($0)" } ?? ""
+    let source = backup.source.escapingControlCharacters()
+    return switch backup.state {
     case .connecting: "connecting: \(source)\(refusal)"
     case .replicating: "replicating: \(source)"
     case .lost: "not connected to \(source)\(refusal)"
@@ -237,34 +237,34 @@ final class ReplicationManager {
   }
 }
 
-extension ReplicationManager {
+extension BackupManager {
   typealias Command = @Sendable (Server, [String]) throws(ControlError) -> String
 
   /// Adds the commands that change something. They run on the server's loop.
   func addCommands(_ add: (_ name: String, _ arguments: ClosedRange<Int>, _ run: @escaping Command) -> Void) {
     add("set-active-ovsdb-server", 1...1) { (server, arguments) throws(ControlError) in
       do throws(ConnectionMethod.Refusal) {
-        try server.replication.setSource(arguments[0], origin: .controlSocket)
+        try server.backups.setSource(arguments[0], origin: .controlSocket)
         return ""
       } catch {
         throw ControlError("\(error)")
       }
     }
     add("connect-active-ovsdb-server", 0...0) { (server, _) throws(ControlError) in
-      server.replication.connect() ? "" : "Unable to connect: active server is not specified.\n"
+      server.backups.connect() ? "" : "Unable to connect: active server is not specified.\n"
     }
     add("disconnect-active-ovsdb-server", 0...0) { (server, _) throws(ControlError) in
-      server.replication.disconnect()
+      server.backups.disconnect()
       return ""
     }
     add("set-active-ovsdb-server-probe-interval", 1...1) { (server, arguments) throws(ControlError) in
       guard let milliseconds = Int64(arguments[0]) else { return "Invalid probe interval, integer value expected" }
-      server.replication.setProbe(milliseconds: milliseconds)
+      server.backups.setProbe(milliseconds: milliseconds)
       return ""
     }
     add("set-sync-exclude-tables", 1...1) { (server, arguments) throws(ControlError) in
       do throws(ConfigurationError) {
-        server.replication.setExcluded(try ExcludedTables(arguments[0]))
+        server.backups.setExcluded(try ExcludedTables(arguments[0]))
         return ""
       } catch {
         throw ControlError(error.description)
@@ -274,8 +274,8 @@ extension ReplicationManager {
 
   /// Adds the commands that only tell something.
   func addQueries(_ add: (_ name: String, _ run: @escaping Command) -> Void) {
-    add("get-active-ovsdb-server") { (server, _) throws(ControlError) in server.replication.source?.name ?? "" }
-    add("get-sync-exclude-tables") { (server, _) throws(ControlError) in server.replication.excluded.text }
-    add("sync-status") { (server, _) throws(ControlError) in server.replication.statusText }
+    add("get-active-ovsdb-server") { (server, _) throws(ControlError) in server.backups.source?.name ?? "" }
+    add("get-sync-exclude-tables") { (server, _) throws(ControlError) in server.backups.excluded.text }
+    add("sync-status") { (server, _) throws(ControlError) in server.backups.statusText }
   }
 }

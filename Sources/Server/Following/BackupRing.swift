@@ -48,7 +48,7 @@ struct KnownFollowers {
   }
 }
 
-extension Replication {
+extension Backup {
   /// The first word of a monitor's id by which a replicating server is known.
   static let monitorWord = "replication"
   /// The notification that gives a source the marks of followers.
@@ -64,11 +64,11 @@ extension Replication {
   /// Gives a source the marks of those who follow a database here.
   func tellFollowers(of database: String) {
     guard isCopying(database), link.isConnected else { return }
-    let marks = server.replication.followers.all(of: database).sorted().prefix(KnownFollowers.countMax - 1)
+    let marks = server.backups.followers.all(of: database).sorted().prefix(KnownFollowers.countMax - 1)
     link.notify(Self.followersMethod) { writer in
       writer.append("[")
       writer.appendQuoted(database)
-      for mark in [server.replication.mark] + marks {
+      for mark in [server.backups.mark] + marks {
         writer.append(",\"")
         mark.write(to: &writer)
         writer.append("\"")
@@ -78,7 +78,7 @@ extension Replication {
   }
 }
 
-extension ReplicationManager {
+extension BackupManager {
   /// The pause in which marks that are given in quick succession become one notification.
   private static let tellingMilliseconds: Int64 = 100
 
@@ -86,7 +86,7 @@ extension ReplicationManager {
   ///
   /// - Parameter monitorID: `["replication", database, mark]`; others say nothing.
   func noteFollower(_ monitorID: JSONValue, of database: ServedDatabase, by session: Session) {
-    guard monitorID.kind == .array, monitorID[0]?.string == Replication.monitorWord else { return }
+    guard monitorID.kind == .array, monitorID[0]?.string == Backup.monitorWord else { return }
     note(Self.marks(monitorID, from: 2), of: database.name, by: session)
   }
 
@@ -102,7 +102,7 @@ extension ReplicationManager {
 
   private func note(_ marks: [UUID], of database: String, by session: Session) {
     guard !marks.isEmpty, followers.note(marks, of: database, by: session) else { return }
-    if marks.contains(mark), !rings.contains(database), !replications(of: database).isEmpty {
+    if marks.contains(mark), !rings.contains(database), !backups(of: database).isEmpty {
       server.log.warning(
         "\(session.connection.name): \(database): this server follows itself, over others: none takes writes until one is made active")
     }
@@ -114,7 +114,7 @@ extension ReplicationManager {
     guard untold.insert(database).inserted else { return }
     server.after(.milliseconds(Self.tellingMilliseconds)) { [weak self] in
       guard let self, untold.remove(database) != nil else { return }
-      for replication in replications(of: database) { replication.tellFollowers(of: database) }
+      for backup in backups(of: database) { backup.tellFollowers(of: database) }
     }
   }
 

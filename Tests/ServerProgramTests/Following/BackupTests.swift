@@ -18,7 +18,7 @@ struct Pair: CustomTestStringConvertible, Sendable {
 }
 
 @Suite(.enabled(if: Programs.hasOurs && Programs.hasPeer, "needs both servers"))
-struct ReplicationTests {
+struct BackupTests {
   private static let schema = SteadyWriter.schema
 
   private func backup(_ side: Side, of source: String, _ options: String...) throws -> DatabaseServer {
