@@ -8,14 +8,15 @@ extension RPCConnection {
   struct Probe {
     /// Zero: never.
     var interval = TimeAmount.zero
-    var lastLife = NIODeadline.now()
+    /// By the event loop's clock.
+    var lastLife = NIODeadline.uptimeNanoseconds(0)
     var isAsked = false
     /// Our output when it was last looked at: what the kernel had taken, and what it had not.
     var sentCount: UInt64 = 0
     var unsentCount: UInt64 = 0
     var timer: Scheduled<Void>?
     /// When the timer should fire.
-    var due = NIODeadline.now()
+    var due = NIODeadline.uptimeNanoseconds(0)
   }
 
   /// A timer that fires later than this found the loop busy. What the peer said meanwhile lies in the socket; it is looked at before
@@ -41,9 +42,15 @@ extension RPCConnection {
 
   /// Any byte counts.
   func noteLife() {
-    guard probe.interval > .zero else { return }
-    probe.lastLife = .now()
+    guard probe.interval > .zero, let eventLoop = closing.eventLoop else { return }
+    probe.lastLife = eventLoop.now
     probe.isAsked = false
+  }
+
+  /// The connection is part of a channel: from now on silence counts.
+  func beginProbing(now: NIODeadline) {
+    probe.lastLife = now
+    scheduleProbe()
   }
 
   func scheduleProbe() { scheduleProbe(at: probe.lastLife + probe.interval) }
@@ -62,8 +69,7 @@ extension RPCConnection {
 
   private func probeTimerFired() {
     probe.timer = nil
-    guard !isClosed else { return }
-    let now = NIODeadline.now()
+    guard !isClosed, let now = closing.eventLoop?.now else { return }
     if probe.lastLife + probe.interval <= now {
       if now - probe.due > Self.latenessMax { return scheduleProbe(at: now + 2 * Self.latenessMax) }
       if holdsUnprocessedInput || takesOutput() {

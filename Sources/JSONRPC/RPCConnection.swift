@@ -253,7 +253,7 @@ package final class RPCConnection: ChannelDuplexHandler {
     isWritable = context.channel.isWritable || !context.channel.isActive
     closing.eventLoop = context.eventLoop
     isTracing = Log.jsonrpc.logLevel <= .debug
-    scheduleProbe()
+    beginProbing(now: context.eventLoop.now)
   }
 
   package func handlerRemoved(context: ChannelHandlerContext) {

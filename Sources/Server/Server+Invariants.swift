@@ -18,21 +18,21 @@ extension Server {
       let name = served.name
       faults += served.database.checkInvariants().map { "\(name): \($0)" }
       if served.atoms != served.database.atomCount { faults.append("\(name): \(served.atoms) atoms are counted") }
-      let monitors = sessions.values.reduce(0) { $0 + $1.monitors.values.count { $0.database === served } }
+      let monitors = sessions.reduce(0) { $0 + $1.monitors.values.count { $0.database === served } }
       if served.hub.subscriptionCount != monitors {
         faults.append("\(name): \(served.hub.subscriptionCount) monitors, of sessions \(monitors)")
       }
-      let waits = sessions.values.reduce(0) { $0 + $1.pending.values.count { $0.database === served } }
+      let waits = sessions.reduce(0) { $0 + $1.pending.values.count { $0.database === served } }
       if served.triggers.count != waits { faults.append("\(name): \(served.triggers.count) waits, of sessions \(waits)") }
       if readsFiles { faults += checkFile(of: served) }
     }
-    let input = sessions.values.reduce(0) { $0 + $1.inputBytes }
+    let input = sessions.reduce(0) { $0 + $1.inputBytes }
     if inputBytes != input { faults.append("\(inputBytes) bytes of input are counted, there are \(input)") }
-    let output = sessions.values.reduce(0) { $0 + $1.outputBytes }
+    let output = sessions.reduce(0) { $0 + $1.outputBytes }
     if outputBytes != output { faults.append("\(outputBytes) bytes of output are counted, there are \(output)") }
-    let kept = sessions.values.reduce(0) { $0 + $1.quota.bytes }
+    let kept = sessions.reduce(0) { $0 + $1.quota.bytes }
     if keptBytes != kept { faults.append("\(keptBytes) bytes are kept for clients, there are \(kept)") }
-    for session in sessions.values { faults += check(session) }
+    for session in sessions { faults += check(session) }
     return faults
   }
 
@@ -53,7 +53,7 @@ extension Server {
   private func checkFile(of served: ServedDatabase) -> [String] {
     guard let store = served.store, !store.rewriting.isHeld else { return [] }
     do throws(LogError) {
-      let read = try DatabaseFile.read(store.path)
+      let read = try DatabaseFile.read(store.path, fileSystem: surroundings.fileSystem)
       let (stored, live) = (Self.lines(read), Self.lines(served.database))
       if stored == live { return [] }
       let differing = Set(stored).symmetricDifference(live).sorted()

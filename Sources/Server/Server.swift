@@ -28,13 +28,17 @@ package final class Server {
   private(set) var databases: [String: ServedDatabase] = [:]
   /// The same databases by the bytes of their names, as requests have them. Usually there are two or three.
   private var databasesByBytes: [(name: [UInt8], database: ServedDatabase)] = []
-  private(set) var sessions: [ObjectIdentifier: Session] = [:]
+  private(set) var sessions = SessionList()
+  /// The number of the session that came last.
+  private var lastSessionNumber: UInt64 = 0
   var locks = Locks()
   /// Whether any table's changes go to the log (TableLog.swift).
   var logsTables = false
   /// `ovsdb-server/disable-monitor-cond`: only plain monitors are known.
   var hidesConditionalMonitors = false
   let limits: Limits
+  let surroundings: Surroundings
+  var random: RandomSource
   var storageOptions: StorageOptions
   /// Keeps what commands change for a restart after a crash; nil without a watcher.
   var savedConfiguration: SavedConfiguration?
@@ -56,6 +60,7 @@ package final class Server {
   private var closingRemotes: [ObjectIdentifier: Remote] = [:]
   /// Nil: slow work is done on the loop, a moment later.
   private let threads: NIOThreadPool?
+  package var embeddedWork = EmbeddedWork()
   /// Syncs wait for nothing but the disk.
   private let syncThread = NIOThreadPool(numberOfThreads: 1)
   /// Compactions and conversions, one after the other, so that the others find their threads free.
@@ -95,15 +100,16 @@ package final class Server {
   /// - Parameter threads: for slow work; nil: there are none at all, and the loop's owner lets time pass (EmbeddedServer.swift).
   package init(
     group: any EventLoopGroup, threads: NIOThreadPool?, rundir: String, limits: Limits = Limits(),
-    storageOptions: StorageOptions = StorageOptions()
+    storageOptions: StorageOptions = StorageOptions(), surroundings: Surroundings = Surroundings()
   ) {
+    self.surroundings = surroundings
     self.storageOptions = storageOptions
     self.limits = limits
     self.group = group
     eventLoop = group.next()
     self.threads = threads
     self.rundir = rundir
-    var random = RandomSource()
+    random = surroundings.random
     id = UUID.random(using: &random)
     guard threads != nil else { return }
     syncThread.start()
@@ -146,7 +152,12 @@ package final class Server {
 
   // MARK: - Sessions
 
-  func add(_ session: Session) { sessions[ObjectIdentifier(session)] = session }
+  func makeSessionNumber() -> UInt64 {
+    lastSessionNumber += 1
+    return lastSessionNumber
+  }
+
+  func add(_ session: Session) { sessions.insert(session) }
 
   /// Whether there is room for one more session; says so now and then when there is not.
   func admits(_ name: String) -> Bool {
@@ -159,7 +170,7 @@ package final class Server {
 
   /// Disconnects the client whose input takes most, when that of all takes too much.
   func shedInput() {
-    guard let session = sessions.values.max(by: { $0.inputBytes < $1.inputBytes }), !session.isClosed else { return }
+    guard let session = sessions.max(by: { $0.inputBytes < $1.inputBytes }), !session.isClosed else { return }
     log.warning(
       """
       \(session.connection.name): closing connection: its input takes \(session.inputBytes) bytes, the most, and that of all \
@@ -170,7 +181,7 @@ package final class Server {
 
   /// Disconnects the client that takes least of what it is sent, when too much waits for all.
   func shedOutput() {
-    guard let session = sessions.values.max(by: { $0.outputBytes < $1.outputBytes }), !session.isClosed else { return }
+    guard let session = sessions.max(by: { $0.outputBytes < $1.outputBytes }), !session.isClosed else { return }
     log.warning(
       """
       \(session.connection.name): closing connection: \(session.outputBytes) bytes wait for it, the most, and \(outputBytes) for all \
@@ -181,13 +192,13 @@ package final class Server {
 
   /// Forgets a session whose connection ended: what it waited for, watched and held.
   func remove(_ session: Session) {
-    guard sessions.removeValue(forKey: ObjectIdentifier(session)) != nil else { return }
+    guard sessions.remove(session) else { return }
     for trigger in session.pending.values {
       trigger.cancelTimeout()
       trigger.database.triggers.remove(trigger)
     }
     session.pending = [:]
-    for request in session.forwarded.values { request.relay.abandon(request) }
+    for request in session.forwarded.values.sorted(by: { $0.id < $1.id }) { request.relay.abandon(request) }
     session.forwarded = [:]
     for (database, subscription) in session.monitors.values { database.hub.unsubscribe(subscription) }
     session.monitors = [:]
@@ -223,7 +234,7 @@ package final class Server {
 
   /// Closes every session, as `ovsdb-server/reconnect` does.
   func closeSessions(because reason: String) {
-    for session in sessions.values {
+    for session in sessions {
       session.noteDisconnecting(reason)
       session.close()
     }
@@ -254,7 +265,7 @@ package final class Server {
   }
 
   /// Which threads do a slow work.
-  enum BackgroundWork {
+  package enum BackgroundWork {
     case sync
     case rewriting
     case sorting
@@ -265,7 +276,7 @@ package final class Server {
   func inBackground<R: Sendable>(
     on kind: BackgroundWork = .other, _ work: @escaping @Sendable () -> R, then done: @escaping (R) -> Void
   ) {
-    guard let others = threads else { return after(.milliseconds(1)) { done(work()) } }
+    guard let others = threads else { return doLater(kind, work, then: done) }
     let done = NIOLoopBound(done, eventLoop: eventLoop)
     let eventLoop = eventLoop
     let chosen =

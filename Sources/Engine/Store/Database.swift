@@ -59,8 +59,8 @@ package final class Database {
   }
 
   /// A database of its own that begins as another one was at some moment.
-  package convenience init(_ snapshot: Snapshot) {
-    self.init(schema: snapshot.schema, tables: snapshot.tables, random: RandomSource())
+  package convenience init(_ snapshot: Snapshot, random: RandomSource = RandomSource()) {
+    self.init(schema: snapshot.schema, tables: snapshot.tables, random: random)
     sequence = snapshot.sequence
   }
 

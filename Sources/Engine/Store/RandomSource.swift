@@ -26,6 +26,13 @@ package struct RandomSource: RandomNumberGenerator, Sendable {
     state = (next(), next(), next(), next() | 1)
   }
 
+  /// A generator of its own, whose numbers follow from the present state of this one.
+  package mutating func split() -> RandomSource {
+    var other = self
+    other.state = (next(), next(), next(), next() | 1)
+    return other
+  }
+
   package mutating func next() -> UInt64 {
     let product = state.1 &* 5
     let result = (product << 7 | product >> 57) &* 9

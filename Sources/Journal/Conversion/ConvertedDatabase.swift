@@ -24,8 +24,10 @@ package final class ConvertedDatabase: @unchecked Sendable {
   /// Converts a snapshot, by the rules of a server.
   ///
   /// - Throws: as `Conversion.convert`.
-  package init(_ snapshot: Snapshot, to schema: DatabaseSchema) throws(OVSDBError) {
-    database = try Conversion.convert(snapshot, to: schema, rules: .live)
+  package init(
+    _ snapshot: Snapshot, to schema: DatabaseSchema, random: RandomSource = RandomSource()
+  ) throws(OVSDBError) {
+    database = try Conversion.convert(snapshot, to: schema, rules: .live, random: random)
     atomCount = database.atomCount
     pairs = snapshot.tables.map { old in
       guard let new = schema.table(named: old.schema.name) else { return nil }

@@ -172,7 +172,7 @@ extension Server {
       guard !name.hasPrefix("_") else { return request.fail("cannot compact built-in databases") }
       chosen = [database]
     } else {
-      chosen = databases.values.filter { $0.store != nil }
+      chosen = databases.values.filter { $0.store != nil }.sorted { $0.name < $1.name }
     }
     var failures: [String] = []
     var remaining = chosen.count
@@ -204,7 +204,7 @@ extension Server {
     }
     add("sessions", sessions.count)
     add("accept-failures", Listener.acceptFailureCount)
-    add("backlog", sessions.values.reduce(0) { $0 + $1.backlogBytes })
+    add("backlog", sessions.reduce(0) { $0 + $1.backlogBytes })
     return usage
   }
 }

@@ -3,7 +3,6 @@
 // The file behind a database, as the server uses it: records in, what is wrong with it, when to compact it. How a file is replaced by
 // another one stands in FileRewrite.swift.
 
-import Daemon
 import Engine
 import Glibc
 import Journal
@@ -25,12 +24,14 @@ final class DatabaseStore {
   /// Writes that failed since the last one that succeeded.
   private var failedWriteCount = 0
   private let logger: Logger
+  private unowned let server: Server
 
-  init(log: LogFile, usesDifferences: Bool, logger: Logger) {
+  init(log: LogFile, usesDifferences: Bool, server: Server) {
     self.log = log
     self.usesDifferences = usesDifferences
-    self.logger = logger
-    schedule = CompactionSchedule(nowMilliseconds: Clock.monotonicMilliseconds(), jitter: .random(in: 0...1))
+    logger = server.log
+    self.server = server
+    schedule = CompactionSchedule(nowMilliseconds: server.nowMilliseconds, jitter: .random(in: 0...1, using: &server.random))
   }
 
   var path: String { log.path }
@@ -50,7 +51,7 @@ final class DatabaseStore {
 
   /// Frames the record of a commit; `flush` writes it.
   func append(_ commit: Commit) -> Bool {
-    log.append(commit, dateMilliseconds: Clock.wallMilliseconds(), usesDifferences: usesDifferences)
+    log.append(commit, dateMilliseconds: server.surroundings.wallMilliseconds(), usesDifferences: usesDifferences)
   }
 
   func flush() throws(LogError) {
@@ -102,10 +103,10 @@ final class DatabaseStore {
   func isCompactionDue() -> Bool {
     !rewriting.isHeld && log.damage == nil
       && schedule.isDue(
-        nowMilliseconds: Clock.monotonicMilliseconds(), recordCount: log.recordCount, size: log.size, baseSize: log.baseSize)
+        nowMilliseconds: server.nowMilliseconds, recordCount: log.recordCount, size: log.size, baseSize: log.baseSize)
   }
 
   func restartSchedule() {
-    schedule.restart(nowMilliseconds: Clock.monotonicMilliseconds(), jitter: .random(in: 0...1))
+    schedule.restart(nowMilliseconds: server.nowMilliseconds, jitter: .random(in: 0...1, using: &server.random))
   }
 }

@@ -60,7 +60,8 @@ extension Server {
     }
     let opened: DatabaseFile.Opened
     do {
-      opened = try DatabaseFile.open(path, keepsDamaged: storageOptions.keepsDamaged)
+      opened = try DatabaseFile.open(
+        path, keepsDamaged: storageOptions.keepsDamaged, random: makeRandom(), fileSystem: surroundings.fileSystem)
     } catch {
       for warning in error.lockWarnings { Self.lockLog.warning("\(warning)") }
       throw error.object
@@ -80,7 +81,7 @@ extension Server {
   func serve(_ prepared: PreparedDatabase) {
     let opened = prepared.opened
     noteRecovery(opened.recovery, prepared.path)
-    let store = DatabaseStore(log: opened.log, usesDifferences: storageOptions.usesDifferences, logger: log)
+    let store = DatabaseStore(log: opened.log, usesDifferences: storageOptions.usesDifferences, server: self)
     let served = ServedDatabase(
       database: opened.database, store: store, isReadOnly: opened.log.damage != nil,
       readOnlyReason: opened.log.damage?.message, server: self)
@@ -182,7 +183,7 @@ extension Server {
   func serveRelay(of name: String, from methods: [ConnectionMethod], options: RemoteOptions) {
     // Until the source's schema is known there is nothing to be seen.
     let schema = DatabaseSchema(name: name, version: nil, cksum: nil, tables: [])
-    let served = ServedDatabase(database: Database(schema: schema), store: nil, isReadOnly: true, server: self)
+    let served = ServedDatabase(database: Database(schema: schema, random: makeRandom()), store: nil, isReadOnly: true, server: self)
     let relay = Relay(methods, options: options, of: served, server: self)
     served.relay = relay
     closeUnawareSessions(because: "adding \(served.name) database")

@@ -14,7 +14,8 @@ extension Server {
   /// Makes `_Server` and its row about itself.
   package func makeServerDatabase() throws {
     let schema = try JSONDocument.parse(serverSchemaText).withRoot { json throws(OVSDBError) in try DatabaseSchema(json: json) }
-    let served = ServedDatabase(database: Database(schema: schema), store: nil, isReadOnly: true, server: self)
+    let database = Database(schema: schema, random: makeRandom())
+    let served = ServedDatabase(database: database, store: nil, isReadOnly: true, server: self)
     add(served)
     publishRow(of: served)
   }

@@ -125,7 +125,7 @@ final class Backup {
       let known = Set(names.elements.compactMap(\.string))
       let common = server.databases.values.filter { database in
         database.store != nil && (only == nil || database.name == only) && known.contains(database.name)
-      }
+      }.sorted { $0.name < $1.name }
       guard !common.isEmpty else { return end("Nothing to replicate.") }
       awaitedSchemas = common.count
       for database in common { askSchema(of: database) }
@@ -268,7 +268,7 @@ final class Backup {
   }
 
   private func leaveRing(_ name: String) {
-    let pause = Self.ringPauseMilliseconds(ringPauseCount)
+    let pause = ringPauseMilliseconds(ringPauseCount)
     ringPauseCount += 1
     log.warning("\(name): rows go round a ring of backups, leaving it for a while")
     link.abandon(extraPauseMilliseconds: pause)

@@ -71,8 +71,7 @@ final class BackupManager {
 
   init(server: Server) {
     self.server = server
-    var random = SystemRandomNumberGenerator()
-    mark = UUID.random(using: &random)
+    mark = UUID.random(using: &server.random)
   }
 
   // MARK: - The whole server
@@ -143,13 +142,13 @@ final class BackupManager {
     let old = configured
     configured = models.filter { if case .activeBackup = $0.value { true } else { false } }
     singleEndReasons = singleEndReasons.filter { old[$0.key] == configured[$0.key] }
-    for (name, model) in configured where old[name] != model {
+    for (name, model) in configured.sorted(by: { $0.key < $1.key }) where old[name] != model {
       single.removeValue(forKey: name)?.stop()
       if case .activeBackup(isBackup: true, let source?, let excluded) = model { follow(source, database: name, excluded) }
     }
     for name in old.keys where configured[name] == nil { single.removeValue(forKey: name)?.stop() }
     refreshRoles()
-    for backup in single.values { startSoon(backup) }
+    for (_, backup) in single.sorted(by: { $0.key < $1.key }) { startSoon(backup) }
   }
 
   /// Not before the server has started, and with it what connections are made with.

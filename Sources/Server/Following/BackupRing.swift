@@ -18,14 +18,14 @@ import OVSDB
 /// The marks that backups of this server's databases gave.
 struct KnownFollowers {
   /// By session and database; in the order given: the session's server first.
-  private var marks: [ObjectIdentifier: [String: [UUID]]] = [:]
+  private var marks: [UInt64: [String: [UUID]]] = [:]
 
   /// More than there are servers that follow each other anywhere.
   static let countMax = 100
 
   /// - Returns: whether that is news.
   mutating func note(_ given: [UUID], of database: String, by session: Session) -> Bool {
-    let key = ObjectIdentifier(session)
+    let key = session.number
     guard marks[key]?[database] != given else { return false }
     marks[key, default: [:]][database] = given
     return true
@@ -33,8 +33,8 @@ struct KnownFollowers {
 
   /// - Returns: the databases that the session's server followed.
   mutating func forget(_ session: Session) -> [String] {
-    guard let databases = marks.removeValue(forKey: ObjectIdentifier(session)) else { return [] }
-    return Array(databases.keys)
+    guard let databases = marks.removeValue(forKey: session.number) else { return [] }
+    return databases.keys.sorted()
   }
 
   /// Whether anyone gave a mark.
@@ -59,7 +59,7 @@ extension Backup {
   /// How long to leave a ring: others may leave it at the same time, and should not come back at the same time, with a full copy each.
   ///
   /// - Parameter count: how often it was left.
-  static func ringPauseMilliseconds(_ count: Int) -> Int64 { .random(in: 0...(1000 << Int64(min(count, 3)))) }
+  func ringPauseMilliseconds(_ count: Int) -> Int64 { .random(in: 0...(1000 << Int64(min(count, 3))), using: &server.random) }
 
   /// Gives a source the marks of those who follow a database here.
   func tellFollowers(of database: String) {

@@ -95,7 +95,7 @@ final class Relay {
     self.server = server
     // Several relays of the same sources spread over them.
     link = SourceLink(
-      methods.shuffled(), on: server.eventLoop, rundir: server.rundir,
+      methods.shuffled(using: &server.random), on: server.eventLoop, rundir: server.rundir,
       probeMilliseconds: options.probeMilliseconds ?? Self.defaultProbeMilliseconds,
       messageBytesMax: server.limits.messageBytesMax, maxBackoffMilliseconds: options.maxBackoffMilliseconds,
       dscp: options.dscp)
@@ -273,14 +273,14 @@ final class Relay {
       link.release()
     }
     if newSchema == nil {
-      server.take(copy, into: database) { [weak self] in self?.generation == generation } done: { finish($0) }
-    } else {
-      server.inBackground(on: .rewriting) { copy.run(Database(schema: schema)) } then: { [weak self] error in
-        guard let self, self.generation == generation else { return }
-        if error == nil { install(copy) }
-        server.letGo(Remains(copy.takeRemains()))
-        finish(error)
-      }
+      return server.take(copy, into: database) { [weak self] in self?.generation == generation } done: { finish($0) }
+    }
+    let random = server.makeRandom()
+    server.inBackground(on: .rewriting) { copy.run(Database(schema: schema, random: random)) } then: { [weak self] error in
+      guard let self, self.generation == generation else { return }
+      if error == nil { install(copy) }
+      server.letGo(Remains(copy.takeRemains()))
+      finish(error)
     }
   }
 

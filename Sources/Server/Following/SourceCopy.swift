@@ -11,7 +11,6 @@
 // and the copy is dropped.
 
 import CPosixShims
-import Daemon
 import Engine
 import JSON
 import Journal
@@ -102,7 +101,7 @@ extension Server {
     guard database.database.schema === copy.schema else { return done(Self.changedMeanwhile(database)) }
     closeSegment()
     database.store?.rewriting.take()
-    let snapshot = database.database.snapshot
+    let (snapshot, random) = (database.database.snapshot, makeRandom())
     let isPossible = {
       isWanted() && database.database.schema === snapshot.schema && database.database.sequence == snapshot.sequence
     }
@@ -111,7 +110,7 @@ extension Server {
       letGo(Remains(copy.takeRemains()))
       if isWanted() { done(error) }
     }
-    inBackground(on: .rewriting) { copy.run(Database(snapshot)) } then: { [self] error in
+    inBackground(on: .rewriting) { copy.run(Database(snapshot, random: random)) } then: { [self] error in
       closeSegment()
       if let error { return finish(error) }
       guard isPossible() else { return finish(Self.changedMeanwhile(database)) }
@@ -151,10 +150,11 @@ extension Server {
     } catch {
       return done(error.object)
     }
+    let wallMilliseconds = surroundings.wallMilliseconds
     inBackground(on: .rewriting) { () -> LogError? in
       do throws(LogError) {
         try replacement.append(
-          snapshot, comment: "copied from an active server", dateMilliseconds: Clock.wallMilliseconds(), isDifference: true)
+          snapshot, comment: "copied from an active server", dateMilliseconds: wallMilliseconds(), isDifference: true)
         try replacement.catchUp(copiesCommits: false)
         return nil
       } catch {
@@ -184,7 +184,7 @@ extension Server {
     let remains = database.adopt(made, commit)
     segment.commits.append((database, commit, previousID))
     closeSegment()
-    for session in sessions.values where session.hasBacklog { session.resume() }
+    for session in sessions where session.hasBacklog { session.resume() }
     return remains
   }
 

@@ -18,8 +18,10 @@ package final class EmbeddedServer {
   /// - Parameters:
   ///   - loop: The one thread that uses the server runs it, and lets its time pass.
   ///   - role: What clients may do; nil: everything.
-  package init(on loop: any EventLoop, rundir: String, limits: Limits, role: String? = nil) throws {
-    server = Server(group: loop, threads: nil, rundir: rundir, limits: limits)
+  package init(
+    on loop: any EventLoop, rundir: String, limits: Limits, role: String? = nil, surroundings: Surroundings = Surroundings()
+  ) throws {
+    server = Server(group: loop, threads: nil, rundir: rundir, limits: limits, surroundings: surroundings)
     var options = RemoteOptions()
     options.role = role ?? ""
     // It never listens.
@@ -66,7 +68,7 @@ package final class EmbeddedServer {
 
   /// Lets go of everything, so that nothing of it is left on the loop.
   package func shutDown() {
-    for session in server.sessions.values { session.abort() }
+    for session in server.sessions { session.abort() }
     server.backups.disconnect()
     for database in server.databases.values { database.relay?.stop() }
   }

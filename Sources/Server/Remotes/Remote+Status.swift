@@ -17,8 +17,8 @@ extension Remote {
       status += [("sec_since_connect", "0"), ("sec_since_disconnect", "0")]
     } else {
       status.append(("state", currentState.rawValue))
-      if let lastConnected { status.append(("sec_since_connect", Self.seconds(since: lastConnected))) }
-      if let lastDisconnected { status.append(("sec_since_disconnect", Self.seconds(since: lastDisconnected))) }
+      if let lastConnected { status.append(("sec_since_connect", seconds(since: lastConnected))) }
+      if let lastDisconnected { status.append(("sec_since_disconnect", seconds(since: lastDisconnected))) }
     }
     if let lastError { status.append(("last_error", lastError)) }
     if sessions.count > 1 { status.append(("n_connections", "\(sessions.count)")) }
@@ -32,7 +32,7 @@ extension Remote {
   }
 
   private var currentState: State {
-    guard let session = sessions.values.first else { return state }
+    guard let session = sessions.first else { return state }
     return session.connection.isAwaitingProbe ? .idle : .active
   }
 
@@ -40,7 +40,7 @@ extension Remote {
   private var lockStatus: [(String, String)] {
     let names = server.locks.names(of: self)
     var lost: Set<String> = []
-    for session in sessions.values where !session.locksLost.isEmpty {
+    for session in sessions where !session.locksLost.isEmpty {
       // Whose lock was stolen and who waits for it again has not lost it.
       lost.formUnion(session.locksLost.filter { !server.locks.hasClaim(session, on: $0) })
     }
@@ -60,7 +60,7 @@ extension Remote {
     return "\(text)\(shown.isEmpty ? "" : " ")... (\(names.count - shown.count) more)"
   }
 
-  private static func seconds(since moment: NIODeadline) -> String {
-    "\((NIODeadline.now() - moment).nanoseconds / 1_000_000_000)"
+  private func seconds(since moment: NIODeadline) -> String {
+    "\((server.eventLoop.now - moment).nanoseconds / 1_000_000_000)"
   }
 }

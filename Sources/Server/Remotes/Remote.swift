@@ -24,13 +24,13 @@ final class Remote {
   let method: ConnectionMethod
   private(set) var options: RemoteOptions
   unowned let server: Server
-  private(set) var sessions: [ObjectIdentifier: Session] = [:]
+  private(set) var sessions = SessionList()
 
   private var listener: Listener?
   private var isRemoved = false
   private var retry: Scheduled<Void>?
   /// The pause before the next attempt, and when it began.
-  private var pauseBegin = NIODeadline.now()
+  private var pauseBegin = NIODeadline.uptimeNanoseconds(0)
   private var pauseMilliseconds: Int64 = 0
   private var backoff: Backoff
   private(set) var state = State.backoff
@@ -81,7 +81,7 @@ final class Remote {
   }
 
   private func closeSessions() {
-    for session in sessions.values { session.close() }
+    for session in sessions { session.close() }
   }
 
   /// Takes over changed options. The listener goes on in any case: nobody who connects meanwhile is refused. Sessions are closed when what
@@ -93,7 +93,7 @@ final class Remote {
     backoff.limitMilliseconds = new.maxBackoffMilliseconds
     if new.dscp != old.dscp { listener?.setDSCP(new.dscp) }
     if new.dscp != old.dscp || new.isReadOnly != old.isReadOnly || new.role != old.role { closeSessions() }
-    for session in sessions.values { session.connection.probeIntervalMilliseconds = probeMilliseconds }
+    for session in sessions { session.connection.probeIntervalMilliseconds = probeMilliseconds }
     if retry != nil, !method.isPassive, new.maxBackoffMilliseconds < old.maxBackoffMilliseconds { awaitRetry() }
   }
 
@@ -148,7 +148,7 @@ final class Remote {
       role: role(on: channel, user: user))
     // The channel keeps the connection, the server the session.
     connection.owner = session
-    sessions[ObjectIdentifier(session)] = session
+    sessions.insert(session)
     server.add(session)
     connection.probeIntervalMilliseconds = probeMilliseconds
     try channel.pipeline.syncOperations.addHandler(connection)
@@ -163,11 +163,12 @@ final class Remote {
   }
 
   func remove(_ session: Session) {
-    sessions[ObjectIdentifier(session)] = nil
+    sessions.remove(session)
     guard !method.isPassive else { return }
-    lastDisconnected = .now()
+    let now = server.eventLoop.now
+    lastDisconnected = now
     // A connection that falls at once is as good as none: only one that stood begins anew with short pauses.
-    if let lastConnected, .now() - lastConnected > .milliseconds(options.maxBackoffMilliseconds) { backoff.succeeded() }
+    if let lastConnected, now - lastConnected > .milliseconds(options.maxBackoffMilliseconds) { backoff.succeeded() }
     if !isRemoved { scheduleConnect() }
   }
 
@@ -194,7 +195,7 @@ final class Remote {
       case .success:
         state = .active
         lastError = nil
-        lastConnected = .now()
+        lastConnected = server.eventLoop.now
         log.info("\(method.name): connected")
       case .failure(let error):
         guard !isRemoved else { return }
@@ -210,7 +211,7 @@ final class Remote {
     state = .backoff
     let pause = backoff.failed()
     if let announcement = pause.announcement { log.info("\(method.name): \(announcement)") }
-    (pauseBegin, pauseMilliseconds) = (.now(), pause.milliseconds)
+    (pauseBegin, pauseMilliseconds) = (server.eventLoop.now, pause.milliseconds)
     awaitRetry()
   }
 

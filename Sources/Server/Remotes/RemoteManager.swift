@@ -129,8 +129,8 @@ final class RemoteManager {
   /// Makes the remotes at work what they should be.
   func reconcile() {
     let wanted = wantedRemotes()
-    for (name, remote) in remotes where wanted[name] == nil { drop(name, remote) }
-    for (name, (method, options)) in wanted {
+    for (name, remote) in remotes.sorted(by: { $0.key < $1.key }) where wanted[name] == nil { drop(name, remote) }
+    for (name, (method, options)) in wanted.sorted(by: { $0.key < $1.key }) {
       if let remote = remotes[name] {
         remote.apply(options)
         continue
@@ -153,7 +153,7 @@ final class RemoteManager {
     var wanted: [String: (ConnectionMethod, RemoteOptions)] = [:]
     var warnings: Set<String> = []
     refused = [:]
-    for (text, entry) in configured {
+    for (text, entry) in configured.sorted(by: { $0.key < $1.key }) {
       switch entry.name {
       case .method(let method): wanted[text] = (method, entry.options)
       case .column(let path):
@@ -194,7 +194,7 @@ final class RemoteManager {
   }
 
   private func writeStatus() {
-    for path in configured.values.compactMap(\.name.path) {
+    for path in configured.sorted(by: { $0.key < $1.key }).compactMap(\.value.name.path) {
       guard let column = try? DatabaseColumn(path, in: server) else { continue }
       column.writeStatus({ remotes[$0] }, refusal: { refused[$0] })
     }

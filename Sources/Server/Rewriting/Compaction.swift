@@ -2,7 +2,6 @@
 //
 // Compaction of a served database: its file is replaced by one with the schema and one record, written from a snapshot.
 
-import Daemon
 import Engine
 import Journal
 import NIOCore
@@ -26,12 +25,12 @@ extension Server {
   func compact(_ database: ServedDatabase, done: @escaping (String?) -> Void) {
     guard let store = database.store else { return done(nil) }
     guard !store.rewriting.isHeld else { return done("\(store.path): a compaction or conversion is going on") }
-    let (before, start) = (store.log.size, Clock.monotonicMilliseconds())
+    let (before, start) = (store.log.size, nowMilliseconds)
     rewrite(database, comment: "compacting database online") { [self] failure in
       if let failure {
         databaseLog.error("\(database.name): compaction failed: \(failure)")
       } else {
-        let milliseconds = Clock.monotonicMilliseconds() - start
+        let milliseconds = nowMilliseconds - start
         databaseLog.info("\(database.name): compacted from \(before) to \(store.log.size) bytes in \(milliseconds) ms")
       }
       done(failure.map { "\($0)" })
@@ -59,10 +58,11 @@ extension Server {
       store.restartSchedule()
       done(failure)
     }
+    let wallMilliseconds = surroundings.wallMilliseconds
     inBackground(on: .rewriting) { () -> LogError? in
       do throws(LogError) {
         try replacement.append(
-          snapshot, comment: comment, dateMilliseconds: Clock.wallMilliseconds(), isDifference: true)
+          snapshot, comment: comment, dateMilliseconds: wallMilliseconds(), isDifference: true)
         try replacement.catchUp()
       } catch {
         return error

@@ -4,7 +4,6 @@
 // of their own, then, in ever smaller rounds, what was committed meanwhile; the last few commits are converted on the loop, and
 // database and file are swapped in one step (FileRewrite.swift). Whatever is refused on the way leaves everything as it was.
 
-import Daemon
 import Engine
 import Journal
 import NIOCore
@@ -54,7 +53,9 @@ final class ServerConversion {
     round = 0
     database.store?.rewriting.take()
     database.followed = []
-    let work = ConversionWork(database.database.snapshot, to: schema, in: replacement)
+    let work = ConversionWork(
+      database.database.snapshot, to: schema, in: replacement, random: server.makeRandom(),
+      wallMilliseconds: server.surroundings.wallMilliseconds)
     let finish: (OVSDBError?) -> Void = { [self] error in
       server.endRewrite(of: database.store)
       database.followed = nil
@@ -143,12 +144,19 @@ final class ServerConversion {
 private final class ConversionWork: @unchecked Sendable {
   private var snapshot: Snapshot?
   private let schema: DatabaseSchema
+  private let random: RandomSource
+  private let wallMilliseconds: @Sendable () -> Int64
   let replacement: LogReplacement?
   private(set) var converted: ConvertedDatabase?
   /// Commits could not be followed; another attempt from the beginning is needed.
   private(set) var hasLostTrack = false
 
-  init(_ snapshot: Snapshot, to schema: DatabaseSchema, in replacement: LogReplacement?) {
+  init(
+    _ snapshot: Snapshot, to schema: DatabaseSchema, in replacement: LogReplacement?, random: RandomSource,
+    wallMilliseconds: @escaping @Sendable () -> Int64
+  ) {
+    self.random = random
+    self.wallMilliseconds = wallMilliseconds
     self.snapshot = snapshot
     self.schema = schema
     self.replacement = replacement
@@ -158,11 +166,11 @@ private final class ConversionWork: @unchecked Sendable {
   func convertAll() -> LogError? {
     guard let snapshot = snapshot.take() else { return nil }
     do throws(OVSDBError) {
-      let converted = try ConvertedDatabase(snapshot, to: schema)
+      let converted = try ConvertedDatabase(snapshot, to: schema, random: random)
       self.converted = converted
-      return written { (replacement) throws(LogError) in
+      return written { [wallMilliseconds] (replacement) throws(LogError) in
         try replacement.append(
-          converted.database.snapshot, comment: "converted by ovsdb-server", dateMilliseconds: Clock.wallMilliseconds(),
+          converted.database.snapshot, comment: "converted by ovsdb-server", dateMilliseconds: wallMilliseconds(),
           isDifference: true)
         try replacement.catchUp(copiesCommits: false)
       }
@@ -176,8 +184,8 @@ private final class ConversionWork: @unchecked Sendable {
     guard !commits.isEmpty, let converted else { return nil }
     do throws(OVSDBError) {
       guard let commit = try converted.follow(commits) else { return nil }
-      return written { (replacement) throws(LogError) in
-        try replacement.append(commit, dateMilliseconds: Clock.wallMilliseconds())
+      return written { [wallMilliseconds] (replacement) throws(LogError) in
+        try replacement.append(commit, dateMilliseconds: wallMilliseconds())
       }
     } catch {
       hasLostTrack = converted.hasLostTrack

@@ -151,9 +151,9 @@ extension Server {
     // What comes after a stream may be of the open segment.
     closeSegment()
     var budget = Self.piecesPerTurnMax
-    let end = NIODeadline.now() + Self.pumpMax
+    let end = eventLoop.now + Self.pumpMax
     while budget > 0, let session = pumping.popFirst() {
-      budget = NIODeadline.now() < end ? budget - 1 : 0
+      budget = eventLoop.now < end ? budget - 1 : 0
       session.isPumpQueued = false
       if session.pump(), !session.isPumpQueued {
         session.isPumpQueued = true

@@ -15,6 +15,9 @@ final class ContentsLine {
 
   var current: SharedContents?
   var queue: [Request] = []
+
+  /// The number of the session that has waited longest.
+  var firstNumber: UInt64 { queue.first?.session.number ?? 0 }
 }
 
 extension Server {
@@ -112,7 +115,9 @@ extension Server {
 
   /// Gives those who wait the contents of now, before they are replaced.
   func beginAllContents(of database: ServedDatabase) {
-    for (key, line) in database.contents where !line.queue.isEmpty { beginNext(line, key, database) }
+    let waiting = database.contents.filter { !$0.value.queue.isEmpty }
+    // A session awaits one message at a time, so that no two lines have the same one.
+    for (key, line) in waiting.sorted(by: { $0.value.firstNumber < $1.value.firstNumber }) { beginNext(line, key, database) }
     database.contents = [:]
   }
 

@@ -36,7 +36,7 @@ final class SharedContents {
   private(set) var retainedBytes = 0
   /// Pieces are kept for those who are close behind only.
   private var isRetired = false
-  private var lastProgress = NIODeadline.now()
+  private var lastProgress: NIODeadline
 
   /// Pieces that are encoded in one go.
   private static let piecesPerJob = 8
@@ -49,6 +49,7 @@ final class SharedContents {
     self.key = key
     self.snapshot = snapshot
     self.server = server
+    lastProgress = server.eventLoop.now
     starts = [ContentsCursor(format: key.isDifferential ? .update2 : .update)]
   }
 
@@ -61,7 +62,7 @@ final class SharedContents {
   }
 
   /// Whether somebody is on the way through: who asks for newer contents waits a little and shares them with others who do.
-  var isBusy: Bool { !isComplete && NIODeadline.now() - lastProgress < .milliseconds(100) }
+  var isBusy: Bool { !isComplete && server.eventLoop.now - lastProgress < .milliseconds(100) }
 
   func take(_ number: Int, for session: Session) -> Lookup {
     if isComplete, number >= pieces.count { return .end }
@@ -101,7 +102,7 @@ final class SharedContents {
       return job
     } then: { [self] job in
       isEncoding = false
-      lastProgress = .now()
+      lastProgress = server.eventLoop.now
       keep(job, from: number)
       let woken = waiting
       waiting = []

@@ -16,7 +16,7 @@ struct Locks {
   }
 
   private var queues: [String: [Claim]] = [:]
-  private var claims: [ObjectIdentifier: Set<String>] = [:]
+  private var claims: [UInt64: Set<String>] = [:]
 
   func isOwner(_ session: Session, of name: String) -> Bool {
     queues[name]?.first?.session === session
@@ -24,16 +24,16 @@ struct Locks {
 
   /// Whether a session owns or awaits a lock.
   func hasClaim(_ session: Session, on name: String) -> Bool {
-    claims[ObjectIdentifier(session)]?.contains(name) ?? false
+    claims[session.number]?.contains(name) ?? false
   }
 
   /// The number of locks that a session owns or awaits.
-  func count(of session: Session) -> Int { claims[ObjectIdentifier(session)]?.count ?? 0 }
+  func count(of session: Session) -> Int { claims[session.number]?.count ?? 0 }
 
   /// - Returns: whether the session owns the lock now.
   mutating func lock(_ name: String, for session: Session) -> Bool {
     queues[name, default: []].append(Claim(session: session, isSteal: false))
-    claims[ObjectIdentifier(session), default: []].insert(name)
+    claims[session.number, default: []].insert(name)
     return isOwner(session, of: name)
   }
 
@@ -46,7 +46,7 @@ struct Locks {
       forget(name, of: victim.session)
     }
     queue.insert(Claim(session: session, isSteal: true), at: 0)
-    claims[ObjectIdentifier(session), default: []].insert(name)
+    claims[session.number, default: []].insert(name)
     queues[name] = queue
     return victim?.session
   }
@@ -63,13 +63,13 @@ struct Locks {
   }
 
   private mutating func forget(_ name: String, of session: Session) {
-    claims[ObjectIdentifier(session)]?.remove(name)
-    if claims[ObjectIdentifier(session)]?.isEmpty == true { claims[ObjectIdentifier(session)] = nil }
+    claims[session.number]?.remove(name)
+    if claims[session.number]?.isEmpty == true { claims[session.number] = nil }
   }
 
   /// The locks that a session owns and those it awaits, sorted.
   func names(of session: Session) -> (owned: [String], awaited: [String]) {
-    let names = claims[ObjectIdentifier(session)] ?? []
+    let names = claims[session.number] ?? []
     let owned = names.filter { isOwner(session, of: $0) }
     return (owned.sorted(), names.subtracting(owned).sorted())
   }
@@ -80,7 +80,7 @@ struct Locks {
     var counted = 0
     for (name, queue) in queues {
       if queue.isEmpty { faults.append("lock \(name) is kept without a claim") }
-      let claimants = Set(queue.map { ObjectIdentifier($0.session) })
+      let claimants = Set(queue.map(\.session.number))
       if claimants.count != queue.count { faults.append("lock \(name) is claimed twice by one session") }
       for claim in queue where !hasClaim(claim.session, on: name) { faults.append("a claim on lock \(name) is not filed") }
       if queue.dropFirst().contains(where: \.isSteal) { faults.append("lock \(name): a thief waits") }

@@ -66,7 +66,7 @@ extension Server {
   ///   - answering: a session that is told by the reply that it waits for.
   func databaseChanged(_ database: ServedDatabase, because reason: String, answering: Session? = nil) {
     let triggers = database.triggers.inOrder()
-    for session in sessions.values {
+    for session in sessions {
       guard session.isChangeAware else {
         _ = forgetMonitors(of: session, in: database)
         guard session !== answering else { continue }
@@ -85,7 +85,7 @@ extension Server {
   ///
   /// - Returns: their ids.
   private func forgetMonitors(of session: Session, in database: ServedDatabase) -> [String] {
-    let keys = session.monitors.filter { $0.value.database === database }.map(\.key)
+    let keys = session.monitors.filter { $0.value.database === database }.map(\.key).sorted()
     for key in keys {
       session.monitors[key] = nil
       session.forget(.monitors, key)
@@ -96,7 +96,7 @@ extension Server {
   /// A database is about to be added: clients that do not know how to learn of it have to connect again. They are sent no update of
   /// `_Server` about it, as observed.
   func closeUnawareSessions(because reason: String) {
-    for session in sessions.values where !session.isChangeAware { session.disconnect(because: reason) }
+    for session in sessions where !session.isChangeAware { session.disconnect(because: reason) }
     closeSegment()
   }
 }

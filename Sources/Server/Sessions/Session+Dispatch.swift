@@ -265,7 +265,7 @@ extension Session {
     let key = id.text(sorted: true)
     try keep(.waits, key, size: key.utf8.count + params.detachedSize, count: pending.count)
     let trigger = Trigger(
-      session: self, database: database, id: key, params: params.detached(), arrival: .now(), tables: tables)
+      session: self, database: database, id: key, params: params.detached(), arrival: server.eventLoop.now, tables: tables)
     pending[trigger.id] = trigger
     database.triggers.append(trigger)
     server.noteBlocked(trigger)

@@ -186,3 +186,16 @@ extension Session {
     replyEmpty(id)
   }
 }
+
+extension Session: MonitorClient {
+  var acceptsUpdates: Bool {
+    stream == nil && !isClosed && connection.isWritable && connection.output.count <= Self.outputBytesMax
+  }
+
+  func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID) {
+    server.touch(self)
+    Self.writeUpdateHead(subscription, commitID, &connection.output)
+    connection.output.append(body)
+    connection.output.append("]}")
+  }
+}

@@ -13,6 +13,8 @@ import OVSDB
 /// A session.
 final class Session {
   let connection: RPCConnection
+  /// How many sessions of the server came until this one, with it.
+  let number: UInt64
   unowned let server: Server
   /// Where the client came in.
   unowned let remote: Remote
@@ -72,6 +74,7 @@ final class Session {
 
   init(connection: RPCConnection, server: Server, remote: Remote, isReadOnly: Bool, role: AccessRole? = nil) {
     self.connection = connection
+    number = server.makeSessionNumber()
     self.server = server
     self.remote = remote
     self.isReadOnly = isReadOnly
@@ -120,7 +123,7 @@ final class Session {
       }
       if hasPostponed { wakePostponed() }
       // A look at the clock for every request would be felt.
-      if count & 3 == 3, NIODeadline.now() >= end { break }
+      if count & 3 == 3, server.eventLoop.now >= end { break }
       let message: RPCMessage?
       server.touch(self)
       do {
@@ -262,7 +265,8 @@ final class Session {
   /// that is done again would not bring it back.
   private func drainBacklogs() {
     guard hasBacklog, acceptsUpdates else { return }
-    for (database, subscription) in monitors.values where subscription.backlog != nil {
+    let owed = monitors.filter { $0.value.subscription.backlog != nil }.sorted { $0.key < $1.key }
+    for (_, (database, subscription)) in owed where subscription.backlog != nil {
       guard acceptsUpdates else { break }
       if sendOwed(subscription, of: database), let stream { return start(stream) }
     }
@@ -316,18 +320,5 @@ extension Session: RPCConnectionOwner {
   func closed(_ connection: RPCConnection, reason: RPCCloseReason) {
     isClosed = true
     server.remove(self)
-  }
-}
-
-extension Session: MonitorClient {
-  var acceptsUpdates: Bool {
-    stream == nil && !isClosed && connection.isWritable && connection.output.count <= Self.outputBytesMax
-  }
-
-  func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID) {
-    server.touch(self)
-    Self.writeUpdateHead(subscription, commitID, &connection.output)
-    connection.output.append(body)
-    connection.output.append("]}")
   }
 }

@@ -37,7 +37,7 @@ final class Trigger {
     self.tables = tables
   }
 
-  var elapsedMilliseconds: Int64 { (NIODeadline.now() - arrival).nanoseconds / 1_000_000 }
+  var elapsedMilliseconds: Int64 { (session.server.eventLoop.now - arrival).nanoseconds / 1_000_000 }
 
   func scheduleTimeout(_ milliseconds: Int64?, on eventLoop: any EventLoop, _ body: @escaping () -> Void) {
     timer?.cancel()

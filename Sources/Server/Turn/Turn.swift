@@ -58,14 +58,14 @@ extension Server {
 
   private func runTurn() {
     var budget = Self.requestsPerTurnMax
-    let end = NIODeadline.now() + Self.turnMax
+    let end = eventLoop.now + Self.turnMax
     isTurnScheduled = true
     while budget > 0, let session = ready.popFirst() {
       session.isQueued = false
       let used = session.process(limit: min(Self.requestsPerSessionMax, budget), until: end)
       budget -= used
       if session.hasMoreInput { enqueue(session) }
-      if NIODeadline.now() >= end { budget = 0 }
+      if eventLoop.now >= end { budget = 0 }
     }
     closeSegment()
     runDueTriggers()

@@ -32,7 +32,7 @@ package func dial(
   }
   switch method.kind {
   case .unix(let path):
-    return dialUnix(SocketPath(path, rundir: rundir), initializer, on: eventLoop, until: .now() + connectTimeout)
+    return dialUnix(SocketPath(path, rundir: rundir), initializer, on: eventLoop, until: eventLoop.now + connectTimeout)
   case .tcp(let address):
     let bootstrap = sessionBootstrap(eventLoop).channelInitializer(initializer)
     return dialTCP(method, address, bootstrap, on: eventLoop, dscp: dscp)
@@ -71,7 +71,7 @@ private func dialUnix(
   } catch {
     Glibc.close(descriptor)
     guard error.errnoCode == EAGAIN else { return eventLoop.makeFailedFuture(error) }
-    guard NIODeadline.now() < deadline else { return eventLoop.makeFailedFuture(StreamError(errnoCode: ETIMEDOUT)) }
+    guard eventLoop.now < deadline else { return eventLoop.makeFailedFuture(StreamError(errnoCode: ETIMEDOUT)) }
     return eventLoop.flatScheduleTask(in: .milliseconds(10)) {
       dialUnix(path, initializer, on: eventLoop, until: deadline)
     }.futureResult
