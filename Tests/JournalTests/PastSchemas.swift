@@ -2,7 +2,7 @@
 //
 // Schemas of OVN and Open vSwitch through the years, and rows for any schema.
 //
-// The schemas are no part of this package: OVSDB_PAST_SCHEMAS names their folder, or it lies beside the checkout.
+// The schemas are no part of this package: OVSDB_PAST_SCHEMAS names their folder, by default `.build/schemas`.
 
 import Engine
 import Foundation
@@ -20,7 +20,7 @@ struct SchemaLine: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { kind }
 
-  static let absence: Comment = "no schemas of the past: set OVSDB_PAST_SCHEMAS, or put them into ../shared/data/schemas"
+  static let absence: Comment = "no schemas of the past: OVSDB_PAST_SCHEMAS names a folder with them, by default .build/schemas"
 
   /// Every kind of which there are two or more.
   static let all: [SchemaLine] = {
@@ -33,7 +33,7 @@ struct SchemaLine: Sendable, CustomTestStringConvertible {
 
   private static var directory: URL {
     if let path = ProcessInfo.processInfo.environment["OVSDB_PAST_SCHEMAS"] { return URL(filePath: path) }
-    return URL(filePath: Repository.path("../shared/data/schemas"))
+    return URL(filePath: Repository.path(".build/schemas"))
   }
 
   /// `ovn-nb-5.3.0.ovsschema`.
@@ -43,6 +43,8 @@ struct SchemaLine: Sendable, CustomTestStringConvertible {
   }
 
   static func read(_ file: URL) throws -> DatabaseSchema { try schema(try String(contentsOf: file, encoding: .utf8)) }
+
+  static func json(_ file: URL) throws -> WireJSON { try WireJSON(parsing: try String(contentsOf: file, encoding: .utf8)) }
 }
 
 /// Rows for any schema, with a value in every column.
@@ -59,6 +61,12 @@ struct SampleRows {
   /// The operations that insert them, separated by commas.
   var operations: String {
     schema.tables.flatMap { table in (0..<rowCount(table)).map { insert($0, into: table) } }.joined(separator: ",")
+  }
+
+  /// Inserts them into a server's database.
+  func insert(over session: WireSession) throws {
+    let results = try session.call("transact", try WireJSON(parsing: "[\"\(schema.name)\",\(operations)]")).elements ?? []
+    #expect(results.allSatisfy { $0["error"] == nil }, "\(results)")
   }
 
   private func rowCount(_ table: TableSchema) -> Int { Swift.min(2, table.rowsMax) }

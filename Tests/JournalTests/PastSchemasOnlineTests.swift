@@ -24,40 +24,33 @@ struct PastSchemasOnlineTests {
   private func convert(_ file: URL, to newest: URL) throws {
     let (older, newer) = (try SchemaLine.read(file), try SchemaLine.read(newest))
     let before = try SampleRows(schema: older).database()
-    let server = try DatabaseServer(.ours, [.schema(try Self.json(file))])
+    let server = try DatabaseServer(.ours, [.schema(try SchemaLine.json(file))])
     let session = try Self.awareSession(of: server)
-    try Self.insert(SampleRows(schema: older), over: session)
+    try SampleRows(schema: older).insert(over: session)
     let watcher = try Self.awareSession(of: server)
     try watcher.call("monitor_cond", [.string(older.name), "all", .object(older.tables.map { .init($0.name, [:]) })])
     let writer = MapWriter.place(in: older, newer, before).map { MapWriter(server.socket, older.name, $0) }
     try writer?.waitForWrites(10)
-    let error = try session.exchange("convert", [.string(older.name), try Self.json(newest)]).reply["error"] ?? nil
+    let error = try session.exchange("convert", [.string(older.name), try SchemaLine.json(newest)]).reply["error"] ?? nil
     try writer?.waitForWrites(10)
     let written = try writer?.stop() ?? []
     // Every change that was reported as made is there; without them the rows are those that were inserted.
     if let place = writer?.place { try Self.remove(written, at: place, of: older.name, over: session) }
     if error.isNull {
       let expected = try Conversion.convert(before.snapshot, to: newer, rules: .live)
-      #expect(try Self.rows(of: newer, over: session) == Self.rows(of: expected), "\(file.lastPathComponent)")
+      #expect(try RowText.rows(of: newer, over: session) == RowText.rows(of: expected), "\(file.lastPathComponent)")
       while let message = try watcher.receive() { if message.method == "monitor_canceled" { break } }
     } else {
       let names = before.snapshot.tables.flatMap { $0.rows.keys.map { "\($0)" } }
       #expect(names.contains { error.text.contains($0) }, "no row is named: \(error)")
-      #expect(try Self.rows(of: older, over: session) == Self.rows(of: before), "\(file.lastPathComponent)")
+      #expect(try RowText.rows(of: older, over: session) == RowText.rows(of: before), "\(file.lastPathComponent)")
     }
   }
-
-  private static func json(_ file: URL) throws -> WireJSON { try WireJSON(parsing: try String(contentsOf: file, encoding: .utf8)) }
 
   private static func awareSession(of server: DatabaseServer) throws -> WireSession {
     let session = try server.session()
     try session.call("set_db_change_aware", [true])
     return session
-  }
-
-  private static func insert(_ rows: SampleRows, over session: WireSession) throws {
-    let results = try session.call("transact", try WireJSON(parsing: "[\"\(rows.schema.name)\",\(rows.operations)]")).elements ?? []
-    #expect(results.allSatisfy { $0["error"] == nil }, "\(results)")
   }
 
   /// Removes the keys that a writer put into a map, and requires each of them to have been there.
@@ -77,45 +70,6 @@ struct PastSchemasOnlineTests {
     let found = Set(pairs.compactMap { $0[0]?.stringValue })
     #expect(Set(keys).subtracting(found).isEmpty, "written and gone: \(Set(keys).subtracting(found))")
     #expect(reply[1]?["count"] == 1, "\(reply)")
-  }
-
-  // MARK: - Contents as text
-
-  /// Each row as `TABLE UUID COLUMN=VALUE ...`.
-  private static func rows(of database: Database) -> Set<String> {
-    Set(
-      database.snapshot.tables.flatMap { table in
-        table.rows.map { uuid, row in
-          describe("\(uuid)", of: table.schema) { row[$0] }
-        }
-      })
-  }
-
-  private static func rows(of schema: DatabaseSchema, over session: WireSession) throws -> Set<String> {
-    var rows: Set<String> = []
-    for table in schema.tables {
-      let reply = try session.call("transact", [.string(schema.name), ["op": "select", "table": .string(table.name), "where": []]])
-      for row in reply[0]?["rows"]?.elements ?? [] {
-        rows.insert(
-          try describe(row["_uuid"]?[1]?.stringValue ?? "", of: table) { column in
-            try JSONText.parse("[\(row[column.name]?.text ?? "null")]").withRoot { root in
-              try Datum(json: root[0] ?? root, type: column.type, symbols: nil)
-            }
-          })
-      }
-    }
-    return rows
-  }
-
-  private static func describe(
-    _ uuid: String, of table: TableSchema, _ value: (ColumnSchema) throws -> Datum
-  ) rethrows -> String {
-    var writer = ByteWriter()
-    for column in table.columns {
-      writer.append(utf8: " \(column.name)=")
-      try value(column).write(to: &writer, type: column.type)
-    }
-    return "\(table.name) \(uuid)\(writer.string)"
   }
 }
 
