@@ -8,7 +8,7 @@ import JSON
 import OVSDB
 
 /// The server's limits. Those of a single layer stand there: nesting (`JSONLimits`), the result of a transaction (`TransactionLimits`),
-/// recent commits (`History.commitsMax`).
+/// the number of recent commits (`History.commitsMax`).
 package struct Limits: Sendable {
   /// The longest message of a client, in bytes. The peer has no limit but memory; half a gigabyte is more than any database that
   /// can be served. `--max-message-size`.
@@ -21,6 +21,10 @@ package struct Limits: Sendable {
   /// Messages for all clients that are made and that the kernel has not taken, in bytes. When it is exceeded the client that most of it
   /// is for is disconnected. `--max-pending-output`.
   package var outputBytesMax = 2 << 30
+
+  /// Recent commits that are remembered of a database, in bytes; nil: a quarter of what it takes, or `History.bytesMin` when that is
+  /// more. `--history-size`.
+  package var historyBytesMax: Int?
 
   /// Clients that may be connected at once; 0: as many as the process may have descriptors. `--max-sessions`.
   package var sessionsMax = 0

@@ -17,7 +17,7 @@ extension Server {
     for served in databases.values {
       let name = served.name
       faults += served.database.checkInvariants().map { "\(name): \($0)" }
-      if served.atoms != served.database.atomCount { faults.append("\(name): \(served.atoms) atoms are counted") }
+      faults += served.history.checkInvariants().map { "\(name): \($0)" }
       let monitors = sessions.reduce(0) { $0 + $1.monitors.values.count { $0.database === served } }
       if served.hub.subscriptionCount != monitors {
         faults.append("\(name): \(served.hub.subscriptionCount) monitors, of sessions \(monitors)")

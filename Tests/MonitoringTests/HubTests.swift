@@ -112,7 +112,7 @@ import Testing
     var ids = [base]
     for number in 0..<20 {
       let commit = try #require(try database.run(insert(number)))
-      history.append(commit, databaseAtoms: database.atomCount)
+      history.append(commit, databaseBytes: database.byteCount)
       ids.append(commit.id)
     }
     #expect(history.count == 20)
@@ -121,21 +121,63 @@ import Testing
     }
     #expect(history.commits(after: UUID(high: 1, low: 1)) == nil)
 
-    // It may not hold more than the database does, but always the last commit.
-    for _ in 0..<30 {
-      let commit = try #require(try database.run(#"{"op":"mutate","table":"A","where":[],"mutations":[["n","+=",1]]}"#))
-      history.append(commit, databaseAtoms: database.atomCount)
-      ids.append(commit.id)
-    }
-    #expect(history.count == 1)
-    #expect(history.commits(after: ids[ids.count - 1])?.count == 0)
-    #expect(history.commits(after: ids[ids.count - 2])?.count == 1)
-    #expect(history.commits(after: ids[ids.count - 3]) == nil)
-    #expect(history.commits(after: base) == nil)
+    history.remove(try #require(history.commits(after: ids[19])?.last), previousID: ids[19])
+    #expect(history.commits(after: ids[20]) == nil)
+    #expect(history.commits(after: ids[19])?.count == 0)
+    #expect(history.checkInvariants() == [])
+  }
 
-    history.removeLast()
-    #expect(history.commits(after: ids[ids.count - 1]) == nil)
-    #expect(history.commits(after: ids[ids.count - 2])?.count == 0)
+  /// Documentation/reliability.md#bounded-memory: the history is bounded by bytes, whatever the number of commits and atoms.
+  @Test func theHistoryIsBoundedByBytes() throws {
+    let database = try makeDatabase(Self.tables)
+    try database.run(insert(1))
+    let limit = 1 << 20
+    var history = History(baseID: database.lastCommitID, bytesMax: limit)
+    func update(bytes: Int, n: Int = 0) throws -> (Commit, previousID: UUID) {
+      let previousID = database.lastCommitID
+      let text = String(repeating: "x", count: bytes - 1) + "\(n % 10)"
+      let commit = try #require(
+        try database.run(#"{"op":"update","table":"A","where":[],"row":{"n":\#(n),"s":"\#(text)"}}"#))
+      history.append(commit, databaseBytes: database.byteCount)
+      #expect(history.byteCount <= limit)
+      #expect(history.checkInvariants() == [])
+      return (commit, previousID)
+    }
+    // One atom each, a quarter of the limit: what a commit keeps is the old value.
+    for n in 1...20 { _ = try update(bytes: limit / 4 - 2000, n: n) }
+    #expect(history.count == 4)
+    // The value stays as it was, and both rows share it.
+    let known = database.lastCommitID
+    for n in [30, 40, 50, 60, 70, 80] { _ = try update(bytes: limit / 4 - 2000, n: n) }
+    #expect(history.commits(after: known)?.count == 6)
+
+    // A commit above the limit is not kept, nor what was before it, also after it was taken back.
+    _ = try update(bytes: 2 * limit, n: 1)
+    let (commit, previousID) = try update(bytes: 10, n: 2)
+    #expect(history.count == 0)
+    #expect(history.commits(after: commit.id)?.count == 0)
+    #expect(history.commits(after: previousID) == nil)
+    history.remove(commit, previousID: previousID)
+    database.undo(commit, previousID: previousID)
+    #expect(history.commits(after: previousID)?.count == 0)
+    _ = try update(bytes: 10, n: 3)
+    _ = try update(bytes: 10, n: 4)
+    #expect(history.count == 1)
+  }
+
+  /// Beside a large database more is remembered, up to a quarter of it.
+  @Test func theHistoryMayTakeAQuarterOfTheDatabase() throws {
+    let database = try makeDatabase(Self.tables)
+    let history = History(baseID: database.lastCommitID)
+    #expect(history.limit(databaseBytes: 0) == 8 << 20)
+    #expect(history.limit(databaseBytes: 1 << 30) == 1 << 28)
+    let bytes = database.byteCount
+    try database.run(insert(1))
+    #expect(database.byteCount > bytes + 100)
+    try database.run(#"{"op":"update","table":"A","where":[],"row":{"s":"\#(String(repeating: "x", count: 100_000))"}}"#)
+    #expect(database.byteCount > bytes + 100_000 && database.byteCount < bytes + 101_000)
+    try database.run(#"{"op":"delete","table":"A","where":[]}"#)
+    #expect(database.byteCount == bytes)
   }
 
   /// A busy client is owed rows it sees, not every row that changed.

@@ -18,6 +18,12 @@ package struct RowChange: Sendable {
     self.new = new
     self.changed = changed
   }
+
+  /// Bytes that only the old state of the row has.
+  fileprivate var oldByteCount: Int {
+    guard let old else { return 0 }
+    return new == nil ? old.byteCount : old.byteCount(differingIn: changed)
+  }
 }
 
 /// The changes of one table.
@@ -41,10 +47,11 @@ package final class Commit: Sendable {
   package let tables: [TableChange]
   /// The transaction's comments, joined by newline.
   package let comment: String?
-  /// Atoms in the rows it holds, the measure of the history's size.
+  /// Atoms in the rows it holds.
   package let atomCount: Int
-  /// How much larger the database is by it, in atoms.
-  package let atomGrowth: Int
+  /// Bytes that it takes to remember it: what the database does not hold or will not hold any more, which is the rows as they were. What a
+  /// row shares with its next state is not counted; the commit that changes it counts it.
+  package let byteCount: Int
   /// How many more references each row has now; undone when the commit is.
   let strongDeltas: [StrongDelta]
   let weakDeltas: [WeakDelta]
@@ -59,16 +66,21 @@ package final class Commit: Sendable {
     self.comment = comment
     self.strongDeltas = strongDeltas
     self.weakDeltas = weakDeltas
-    var (before, after) = (0, 0)
+    var (atoms, bytes) = (0, Self.ownBytes + (comment?.utf8.count ?? 0))
     for table in tables {
+      bytes += table.rows.count * MemoryLayout<RowChange>.stride
       for change in table.rows {
-        before += change.old?.atomCount ?? 0
-        after += change.new?.atomCount ?? 0
+        atoms += (change.old?.atomCount ?? 0) + (change.new?.atomCount ?? 0)
+        bytes += change.oldByteCount
       }
     }
-    atomCount = before + after
-    atomGrowth = after - before
+    bytes += strongDeltas.count * MemoryLayout<StrongDelta>.stride + weakDeltas.count * MemoryLayout<WeakDelta>.stride
+    atomCount = atoms
+    byteCount = bytes
   }
+
+  /// The object and its arrays, without their elements.
+  private static let ownBytes = 256
 
   /// Whether anything that is stored on disk changed.
   package var isPersistent: Bool {

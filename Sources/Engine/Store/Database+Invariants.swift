@@ -35,7 +35,7 @@ extension Database {
   private func check(
     _ table: Table, _ strong: [ReferenceTarget: Int], _ weak: [ReferenceTarget: Set<Referrer>]
   ) -> [String] {
-    var faults: [String] = []
+    var faults = checkSize(table)
     let name = table.schema.name
     for (uuid, count) in table.strongCounts {
       let expected = strong[ReferenceTarget(tableIndex: table.schema.index, uuid: uuid)] ?? 0
@@ -61,6 +61,19 @@ extension Database {
         faults.append("\(name) row \(uuid) is garbage")
       }
     }
+    return faults
+  }
+
+  private func checkSize(_ table: Table) -> [String] {
+    var (atoms, bytes) = (0, 0)
+    for row in table.rows.values {
+      let copy = row.copied()
+      atoms += copy.atomCount
+      bytes += copy.byteCount
+    }
+    var faults: [String] = []
+    if atoms != table.atomCount { faults.append("\(table.schema.name) has \(atoms) atoms, \(table.atomCount) are counted") }
+    if bytes != table.rowBytes { faults.append("\(table.schema.name) has \(bytes) bytes, \(table.rowBytes) are counted") }
     return faults
   }
 }

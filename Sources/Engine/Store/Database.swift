@@ -157,6 +157,9 @@ package final class Database {
 
   /// Atoms in all rows.
   package var atomCount: Int {
-    tables.reduce(0) { $0 + $1.rows.values.reduce(0) { $0 + $1.atomCount } }
+    tables.reduce(0) { $0 + $1.atomCount }
   }
+
+  /// Memory of all rows and of what finds them, in bytes.
+  package var byteCount: Int { tables.reduce(0) { $0 + $1.byteCount } }
 }

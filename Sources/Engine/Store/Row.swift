@@ -9,6 +9,32 @@ package struct RowHeader {
   package let table: TableSchema
   package let uuid: UUID
   package var version: UUID
+  /// Known once the row is published.
+  fileprivate(set) var size = RowSize.unknown
+
+  init(table: TableSchema, uuid: UUID, version: UUID) {
+    self.table = table
+    self.uuid = uuid
+    self.version = version
+  }
+}
+
+/// What a row holds, in eight bytes.
+struct RowSize: Equatable, Sendable {
+  static let unknown = RowSize(atoms: 0, bytes: 0)
+
+  /// Atoms in all columns.
+  let atoms: UInt32
+  /// Memory in units of 16 bytes, in which it is allocated; 0 when it is unknown.
+  private let units: UInt32
+
+  init(atoms: Int, bytes: Int) {
+    self.atoms = UInt32(clamping: atoms)
+    units = UInt32(clamping: bytes / 16)
+  }
+
+  var bytes: Int { Int(units) * 16 }
+  var isKnown: Bool { units != 0 }
 }
 
 /// The allocation of a row: the header, and behind it a datum for each column.
@@ -50,7 +76,8 @@ package struct Row: @unchecked Sendable {
 
   /// A private copy for a transaction to change.
   package func copied() -> Row {
-    let copy = RowStorage.allocate(storage.header)
+    let header = storage.header
+    let copy = RowStorage.allocate(RowHeader(table: header.table, uuid: header.uuid, version: header.version))
     let count = storage.header.table.columns.count
     storage.withUnsafeMutablePointerToElements { source in
       copy.withUnsafeMutablePointerToElements { $0.initialize(from: source, count: count) }
@@ -95,17 +122,51 @@ package struct Row: @unchecked Sendable {
   /// Sets a column of a row that is not published.
   package func set(_ column: ColumnSchema, to datum: Datum) {
     precondition(column.index >= 0 && column.index < storage.header.table.columns.count, "a column of another table")
+    assert(!storage.header.size.isKnown, "a published row is changed")
     storage.withUnsafeMutablePointerToElements { $0[column.index] = datum }
   }
 
   /// Gives a row that is not published its version.
   package func setVersion(_ version: UUID) { storage.header.version = version }
 
-  /// Number of atoms in all columns.
-  package var atomCount: Int {
+  // MARK: - Size
+
+  /// Notes what the row holds. From now on it may be published, and is not changed any more.
+  func seal() {
+    if !storage.header.size.isKnown { storage.header.size = measured() }
+  }
+
+  private var size: RowSize { storage.header.size.isKnown ? storage.header.size : measured() }
+
+  private func measured() -> RowSize {
     storage.withUnsafeMutablePointerToElements { elements in
-      (0..<storage.header.table.columns.count).reduce(0) { $0 + elements[$1].atomCount }
+      var atoms = 0
+      var bytes = Self.ownBytes(of: storage.header.table)
+      for position in 0..<storage.header.table.columns.count {
+        atoms += elements[position].atomCount
+        bytes += elements[position].heapBytes
+      }
+      return RowSize(atoms: atoms, bytes: bytes)
     }
+  }
+
+  /// Number of atoms in all columns.
+  package var atomCount: Int { Int(size.atoms) }
+
+  /// Bytes of the row and of what its columns refer to.
+  package var byteCount: Int { size.bytes }
+
+  /// Bytes of the row alone, and of what it has in some columns: what it does not share with another state of the row that differs in
+  /// these.
+  func byteCount(differingIn columns: ColumnSet) -> Int {
+    var bytes = Self.ownBytes(of: table)
+    storage.withUnsafeMutablePointerToElements { elements in columns.forEach { bytes += elements[$0].heapBytes } }
+    return bytes
+  }
+
+  private static func ownBytes(of table: TableSchema) -> Int {
+    Allocation.bytes(
+      Allocation.objectHeader + MemoryLayout<RowHeader>.stride + table.columns.count * MemoryLayout<Datum>.stride)
   }
 }
 

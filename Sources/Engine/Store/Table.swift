@@ -12,9 +12,13 @@ import OVSDB
 /// 1. `strongCounts[u]` is the number of strong references to row u from other rows; rows without any have no entry.
 /// 2. `weakReferrers[u]` names each column of each row that weakly references u; rows without any have no entry.
 /// 3. `indexes[i]` maps the values of the i-th index of the schema to the only row that has them.
+/// 4. `atomCount` and `rowBytes` are the sums of those of the rows.
 package struct Table: Sendable {
   package let schema: TableSchema
   package internal(set) var rows: TreeDictionary<UUID, Row> = [:]
+  /// Atoms in all rows.
+  package private(set) var atomCount = 0
+  private(set) var rowBytes = 0
   /// Grows with every change of a row: of one database's tables, those with equal numbers have equal rows.
   package private(set) var changeCount: UInt64 = 0
   package internal(set) var strongCounts: TreeDictionary<UUID, Int> = [:]
@@ -36,11 +40,33 @@ package struct Table: Sendable {
     self.strongCounts = strongCounts
     self.weakReferrers = weakReferrers
     self.indexes = indexes
+    for row in rows.values {
+      row.seal()
+      atomCount += row.atomCount
+      rowBytes += row.byteCount
+    }
   }
+
+  /// Memory of the rows and of the maps that find them, in bytes.
+  package var byteCount: Int {
+    rowBytes + Self.entryBytes * (rows.count * (1 + indexes.count) + strongCounts.count + weakReferrers.count)
+  }
+
+  /// What an entry takes in a persistent map, with its part of the nodes.
+  private static let entryBytes = 48
 
   /// Puts `new` where `old` was, in the rows and in every index.
   mutating func replace(_ old: Row?, with new: Row?, uuid: UUID) {
     for position in indexes.indices { updateIndex(position, old, new, uuid) }
+    if let old {
+      atomCount -= old.atomCount
+      rowBytes -= old.byteCount
+    }
+    if let new {
+      new.seal()
+      atomCount += new.atomCount
+      rowBytes += new.byteCount
+    }
     rows[uuid] = new
     changeCount &+= 1
   }

@@ -36,14 +36,18 @@ extension Transaction {
     if overlays.count > 1 { overlays.sort { $0.tableIndex < $1.tableIndex } }
   }
 
-  /// Reduces each modified row's touched columns to those whose values differ; a row without any is as it was.
+  /// Reduces each modified row's touched columns to those whose values differ; a row without any is as it was. A value that is equal to
+  /// the old one is replaced by it, so that both states of the row share its memory.
   private mutating func settleTouched() {
     for overlay in overlays.indices {
       for position in overlays[overlay].drafts.indices {
         guard let old = overlays[overlay][position].old, let new = overlays[overlay][position].new, old !== new else { continue }
         var changed = ColumnSet()
         let columns = new.table.columns
-        overlays[overlay][position].touched.forEach { if old[columns[$0]] != new[columns[$0]] { changed.insert($0) } }
+        overlays[overlay][position].touched.forEach { index in
+          let known = old[columns[index]]
+          if known != new[columns[index]] { changed.insert(index) } else { new.set(columns[index], to: known) }
+        }
         overlays[overlay][position].touched = changed
         if changed.isEmpty { overlays[overlay][position].new = old }
       }
@@ -82,6 +86,7 @@ extension Transaction {
       for draft in overlays[position].drafts where draft.old !== draft.new {
         // A new row has its version since its insert, where a select may have shown it.
         if draft.old != nil { draft.new?.setVersion(replica?.versions[draft.uuid] ?? database.makeUUID()) }
+        draft.new?.seal()
         rows.append(RowChange(uuid: draft.uuid, old: draft.old, new: draft.new, changed: draft.touched))
         for column in schema.weakColumns { note(column, of: draft, &weakDeltas) }
       }

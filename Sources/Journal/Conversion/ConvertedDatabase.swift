@@ -11,8 +11,6 @@ import OVSDB
 /// `@unchecked Sendable`: made on one thread for another; one at a time works with it.
 package final class ConvertedDatabase: @unchecked Sendable {
   package let database: Database
-  /// Atoms in it.
-  package private(set) var atomCount: Int
   /// What follows depends on rows that this database does not have: the conversion has to begin anew.
   package private(set) var hasLostTrack = false
 
@@ -28,7 +26,6 @@ package final class ConvertedDatabase: @unchecked Sendable {
     _ snapshot: Snapshot, to schema: DatabaseSchema, random: RandomSource = RandomSource()
   ) throws(OVSDBError) {
     database = try Conversion.convert(snapshot, to: schema, rules: .live, random: random)
-    atomCount = database.atomCount
     pairs = snapshot.tables.map { old in
       guard let new = schema.table(named: old.schema.name) else { return nil }
       return (new, Conversion.pairs(from: old.schema, to: new, .live))
@@ -73,7 +70,6 @@ package final class ConvertedDatabase: @unchecked Sendable {
     }
     let commit = try database.follow(changes)
     guard let commit else { return nil }
-    atomCount += commit.atomGrowth
     let deletions = Set(changes.filter { $0.values == nil }.map { ReferenceTarget(tableIndex: $0.table.index, uuid: $0.uuid) })
     for table in commit.tables {
       for change in table.rows where change.new == nil {

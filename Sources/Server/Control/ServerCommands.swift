@@ -194,7 +194,7 @@ extension Server {
     func add(_ key: String, _ amount: Int) { if amount > 0 { usage[key, default: 0] += amount } }
     for database in databases.values {
       let tables = database.database.tables
-      add("atoms", database.atoms)
+      add("atoms", database.database.atomCount)
       add("cells", tables.reduce(0) { $0 + $1.rows.count * ($1.schema.columns.count + 2) })
       add("n-weak-refs", tables.reduce(0) { $0 + $1.weakReferrers.values.reduce(0) { $0 + $1.count } })
       add("monitors", database.hub.subscriptionCount)

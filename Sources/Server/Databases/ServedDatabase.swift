@@ -34,7 +34,6 @@ final class ServedDatabase {
   var contents: [ContentsKey: ContentsLine] = [:]
   /// Tables whose changes an operator wants to see in the log.
   var tableLog = TableLog()
-  private var atomCount: Int
 
   /// Durable commits wait for a sync of at least this number.
   private var wantedSync: UInt64 = 0
@@ -60,12 +59,8 @@ final class ServedDatabase {
     self.server = server
     hub = MonitorHub(schema: database.schema)
     hub.backlogRowsMax = server.limits.backlogRowsMax
-    history = History(baseID: database.lastCommitID)
-    atomCount = database.atomCount
+    history = History(baseID: database.lastCommitID, bytesMax: server.limits.historyBytesMax)
   }
-
-  /// Atoms in all tables, for the memory report.
-  var atoms: Int { atomCount }
 
   // MARK: - Commits
 
@@ -93,8 +88,7 @@ final class ServedDatabase {
 
   /// Tells a commit to those who monitor it, and remembers it.
   func publish(_ commit: Commit) {
-    atomCount += commit.atomGrowth
-    history.append(commit, databaseAtoms: atomCount)
+    history.append(commit, databaseBytes: database.byteCount)
     followed?.append(commit)
     hub.publish(commit, snapshot: { database.snapshot })
     server.remotes.databaseChanged(self)
@@ -108,10 +102,9 @@ final class ServedDatabase {
     precondition(followed == nil, "nothing else replaces the database meanwhile")
     let before = database.snapshot
     let tables = database.adopt(made)
-    atomCount += commit.atomGrowth
     // Whoever knows an earlier state is told everything anew, which is not much more than what has changed.
     let old = history
-    history = History(baseID: commit.id)
+    history = History(baseID: commit.id, bytesMax: server.limits.historyBytesMax)
     hub.publishLarge(commit, before: before)
     server.remotes.databaseChanged(self)
     server.tlsColumns?.databaseChanged(self)
@@ -121,8 +114,7 @@ final class ServedDatabase {
   /// Takes back the last commit, which was published to sessions whose output is taken back as well.
   func undo(_ commit: Commit, previousID: UUID) {
     database.undo(commit, previousID: previousID)
-    atomCount -= commit.atomGrowth
-    history.removeLast()
+    history.remove(commit, previousID: previousID)
     if followed?.isEmpty == false { followed?.removeLast() }
     hub.retract(commit, previousID: previousID)
   }
@@ -258,16 +250,14 @@ final class ServedDatabase {
 
   /// Puts a converted database in the place of this one.
   ///
-  /// - Parameter atomCount: The atoms in it; to count them takes long.
   /// - Returns: what was there before.
-  func replace(with converted: Database, atomCount: Int) -> Remains {
+  func replace(with converted: Database) -> Remains {
     server.beginAllContents(of: self)
     let remains = Remains((database, history), tables: database.tables)
     database = converted
     hub = MonitorHub(schema: converted.schema)
     hub.backlogRowsMax = server.limits.backlogRowsMax
-    history = History(baseID: converted.lastCommitID)
-    self.atomCount = atomCount
+    history = History(baseID: converted.lastCommitID, bytesMax: server.limits.historyBytesMax)
     tableLog = TableLog()
     return remains
   }

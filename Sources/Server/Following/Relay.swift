@@ -288,7 +288,7 @@ final class Relay {
   private func install(_ copy: SourceCopy) {
     guard let fresh = copy.database else { return }
     server.closeSegment()
-    server.letGo(database.replace(with: fresh, atomCount: copy.commit?.atomGrowth ?? 0))
+    server.letGo(database.replace(with: fresh))
     isAvailable = true
     server.databaseChanged(database, because: "\(name) database schema changed at its source")
     server.remotes.databaseChanged(database)

@@ -213,21 +213,6 @@ package enum ServerProgram {
       CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
       // Speaks of files of clusters, which this server does not write; scripts for later versions than 3.1.0 give it.
       CommandLineOption("disable-file-no-data-conversion", flag: {}),
-      CommandLineOption("max-sessions") { (text: String) throws(UsageError) in
-        arguments.limits.sessionsMax = try Limits.number(text, of: "--max-sessions", from: 1)
-      },
-      CommandLineOption("max-database-remotes") { (text: String) throws(UsageError) in
-        arguments.limits.databaseRemotesMax = try Limits.number(text, of: "--max-database-remotes", from: 1)
-      },
-      CommandLineOption("max-message-size") { (text: String) throws(UsageError) in
-        arguments.limits.messageBytesMax = try Limits.number(text, of: "--max-message-size", from: 1 << 16)
-      },
-      CommandLineOption("max-pending-input") { (text: String) throws(UsageError) in
-        arguments.limits.inputBytesMax = try Limits.number(text, of: "--max-pending-input", from: 1 << 20)
-      },
-      CommandLineOption("max-pending-output") { (text: String) throws(UsageError) in
-        arguments.limits.outputBytesMax = try Limits.number(text, of: "--max-pending-output", from: 1 << 20)
-      },
       CommandLineOption("read-only-on-damage", flag: { arguments.storage.keepsDamaged = true }),
       CommandLineOption("sync-from", value: { arguments.source = $0 }),
       CommandLineOption("sync-exclude-tables", value: { arguments.excluded = $0 }),
@@ -243,9 +228,11 @@ package enum ServerProgram {
       CommandLineOption("version", letter: "V", flag: { printVersion() }),
     ]
     let tls = TLSOptions()
-    let parser = OptionParser(options: own + daemonOptions.options + LogOptions.options + tls.options)
+    let limits = LimitOptions()
+    let parser = OptionParser(options: own + limits.options + daemonOptions.options + LogOptions.options + tls.options)
     let names = parser.parseOrExit()
     arguments.tls = tls.values
+    arguments.limits = limits.limits
     if arguments.configurationFile != nil {
       if arguments.source != nil || !arguments.excluded.isEmpty || arguments.startsActive {
         Program.fail("--config-file is mutually exclusive with --sync-from, --sync-exclude and --active")
@@ -321,14 +308,7 @@ package enum ServerProgram {
                                 write whole values, not differences, to files
         --disable-file-no-data-conversion
                                 accepted; concerns files of clusters only
-        --max-sessions=N        refuse connections beyond N sessions
-        --max-database-remotes=N
-                                remotes that one column configures (default: 1000)
-        --max-message-size=BYTES
-                                refuse longer messages (default: 512 MiB)
-        --max-pending-input=BYTES, --max-pending-output=BYTES
-                                disconnect the greediest client when so much of
-                                all clients waits (default: 2 GiB each)
+      \(LimitOptions.usage)\
         --read-only-on-damage   serve what stands before damage, read-only
         -h, --help              display this help message
         -V, --version           display version information

@@ -27,7 +27,8 @@ extension Limits {
   /// Those that the command line changed, in its words.
   var changes: [String] {
     let usual = Limits()
-    return [
+    let history = historyBytesMax.map { ["--history-size is \($0)"] } ?? []
+    return history + [
       ("--max-sessions", sessionsMax, usual.sessionsMax),
       ("--max-database-remotes", databaseRemotesMax, usual.databaseRemotesMax),
       ("--max-message-size", messageBytesMax, usual.messageBytesMax),

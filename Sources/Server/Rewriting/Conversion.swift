@@ -131,7 +131,7 @@ final class ServerConversion {
     if let store = database.store, let replacement = work.replacement {
       file = try store.log.swap(to: replacement, copiesCommits: false)
     }
-    let contents = database.replace(with: converted.database, atomCount: converted.atomCount)
+    let contents = database.replace(with: converted.database)
     isInPlace = true
     swapped()
     return contents.with((file, work))

@@ -82,6 +82,22 @@ struct BoundedMemoryTests {
     #expect(growth < size / 1024 + Self.clientCount * 200 + 4096)
   }
 
+  @Test func aLongStringThatChangesOftenIsNotRemembered() throws {
+    let server = try Self.start(rows: 1)
+    let session = try server.session()
+    let size = 2_000_000
+    func set(_ number: Int) throws {
+      let text = WireJSON.string("\(number)" + String(repeating: "x", count: size))
+      try session.call("transact", ["D", ["op": "update", "table": "T", "where": [], "row": ["s": text]]])
+    }
+    for number in 0..<3 { try set(number) }
+    let rest = server.memory("VmRSS")
+    for number in 3..<60 { try set(number) }
+    let growth = server.memory("VmRSS") - rest
+    print("57 updates of a string of \(size) bytes: \(growth) kB more")
+    #expect(growth < (8 << 10) + 10 * size / 1024)
+  }
+
   @Test func theClientWhoseInputTakesMostIsCutAndOthersAreServed() throws {
     let server = try Self.start(["--max-pending-input=30000000"])
     let other = try server.session()

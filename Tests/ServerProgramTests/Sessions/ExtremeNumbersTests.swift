@@ -52,6 +52,7 @@ struct ExtremeNumbersTests {
     let quick = ["-vsyslog:off", "-vconsole:emer", "--unixctl=none", "--run=true"]
     let server: [[String]] = [
       ["--max-sessions=N"], ["--max-database-remotes=N"], ["--max-message-size=N"], ["--max-pending-input=N"], ["--max-pending-output=N"],
+      ["--history-size=N"],
       ["--ssl-expiry-grace=N"], ["--remote=ptcp:N:127.0.0.1"], ["--remote=tcp:127.0.0.1:N"], ["--remote=pfd:N"],
       ["-vPATTERN:console:%Nm%-0Np"],
       ["--syslog-method=udp:127.0.0.1:N"], ["--syslog-target=127.0.0.1:N"], ["--sync-from=tcp:127.0.0.1:N"],
