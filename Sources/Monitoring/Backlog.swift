@@ -34,15 +34,18 @@ package struct Backlog: Sendable {
   package var isLarge: Bool { base != nil }
 
   /// - Parameters:
+  ///   - changes: what of the commit concerns the monitor.
   ///   - rowsMax: rows that are added up one by one, each of which takes about a hundred bytes.
   ///   - snapshot: the database with the commit; asked for when there are more.
-  package mutating func add(
-    _ commit: Commit, of specification: MonitorSpecification, rowsMax: Int = .max, snapshot: () -> Snapshot? = { nil }
+  mutating func add(
+    _ changes: [GroupChange], _ commit: Commit, of specification: MonitorSpecification, rowsMax: Int, snapshot: () -> Snapshot?
   ) {
     lastCommitID = commit.id
     if firstSequence == nil { firstSequence = commit.sequence }
     guard base == nil else { return }
-    addUp(commit, of: specification)
+    for change in changes {
+      add(change.change.uuid, change.change.old, change.change.new, specification.tables[change.position])
+    }
     if count > rowsMax { base = snapshot() }
   }
 
@@ -59,7 +62,7 @@ package struct Backlog: Sendable {
   package mutating func addUp(_ commit: Commit, of specification: MonitorSpecification) {
     for change in commit.tables {
       guard let table = specification.table(change.table.index) else { continue }
-      for row in change.rows { add(row.uuid, row.old, row.new, table) }
+      for row in change.rows where table.concerns(row) { add(row.uuid, row.old, row.new, table) }
     }
   }
 
@@ -75,15 +78,15 @@ package struct Backlog: Sendable {
     }
     for change in commit.tables {
       guard let table = specification.table(change.table.index) else { continue }
-      for row in change.rows { add(row.uuid, row.new, row.old, table) }
+      for row in change.rows where table.concerns(row) { add(row.uuid, row.new, row.old, table) }
     }
   }
 
-  /// A row the client neither knows nor is to know is not kept: a busy client with a narrow condition costs what it sees.
+  /// Only for rows that the client knows or is to know: a busy client with a narrow condition costs what it sees. A change between two
+  /// states that the condition hides makes no difference to the sum.
   private mutating func add(_ uuid: UUID, _ old: Row?, _ new: Row?, _ monitored: MonitoredTable) {
     let table = monitored.table.index
     let owed = tables[table]?[uuid]
-    if owed == nil, !monitored.shows(old), !monitored.shows(new) { return }
     let known = owed.map(\.old) ?? old
     let change = known === new ? nil : OwedChange(uuid: uuid, old: known, new: new)
     count += (change == nil ? 0 : 1) - (owed == nil ? 0 : 1)

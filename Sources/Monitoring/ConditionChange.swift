@@ -90,5 +90,5 @@ extension MonitorSpecification {
 
 extension MonitoredTable {
   /// How many values have to be compared to know whether it shows a row, at most.
-  var looksPerRow: Int { 1 + condition.condition.clauses.count }
+  var looksPerRow: Int { condition.alternatives.looksPerRow }
 }

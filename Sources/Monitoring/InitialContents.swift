@@ -85,8 +85,9 @@ extension MonitoredTable {
   /// The rows that may satisfy the condition when each clause names one, by `_uuid` or through an index; nil when all have to be
   /// looked at.
   private func namedRows(in table: Table) -> [Row]? {
-    guard !condition.isEverything else { return nil }
+    guard !condition.alternatives.isAlways else { return nil }
     var rows: [Row] = []
+    var seen: Set<UUID> = []
     for clause in condition.condition.clauses {
       guard case .comparison(let column, .equal, let value) = clause else { return nil }
       let row: Row?
@@ -97,7 +98,7 @@ extension MonitoredTable {
       } else {
         return nil
       }
-      if let row, !rows.contains(where: { $0 === row }) { rows.append(row) }
+      if let row, seen.insert(row.uuid).inserted { rows.append(row) }
     }
     return rows
   }

@@ -37,21 +37,42 @@ package final class Subscription {
 }
 
 /// Monitors with equal specifications: each commit is examined and encoded once for all of them.
-package final class MonitorGroup {
+package final class MonitorGroup: ConditionHolder {
   package let specification: MonitorSpecification
   package fileprivate(set) var subscriptions: [Subscription] = []
-  /// What of the commit being published the group may want, table by table.
-  fileprivate var changes: [(OwedChange, Int)] = []
+  /// What of the commit being published concerns the group, table by table.
+  fileprivate var changes: [GroupChange] = []
+  /// Groups that were made earlier have lower numbers.
+  fileprivate let number: UInt64
 
-  fileprivate init(specification: MonitorSpecification) {
+  fileprivate init(specification: MonitorSpecification, number: UInt64) {
     self.specification = specification
+    self.number = number
   }
+}
+
+/// A changed row that concerns a group.
+struct GroupChange {
+  let change: OwedChange
+  /// The states of the row that fulfil the group's condition; not empty.
+  let states: RowStates
+  /// The position in the specification's tables.
+  let position: Int
 }
 
 /// The monitors of a database.
 package final class MonitorHub {
   private var groups: [MonitorSpecification: MonitorGroup] = [:]
-  private var interests: [TableInterests]
+  private var groupNumber: UInt64 = 0
+  /// Whose conditions a row fulfils, by table.
+  private var conditions: [ConditionIndex<MonitorGroup>]
+  /// The number of the last row that was looked up.
+  private var stamp: UInt64 = 0
+  private var found: [Interest<MonitorGroup>] = []
+  /// Look-ups in the conditions, conditions compared and groups met, over all commits; a measure of their cost for tests.
+  package private(set) var work = 0
+  /// Changes that were stored for a group until it was sent them, over all commits.
+  package private(set) var storedChanges = 0
   private var update = ByteWriter()
   private var update2 = ByteWriter()
   package private(set) var subscriptionCount = 0
@@ -59,7 +80,7 @@ package final class MonitorHub {
   package var backlogRowsMax = Int.max
 
   package init(schema: DatabaseSchema) {
-    interests = schema.tables.map { _ in TableInterests() }
+    conditions = schema.tables.map { _ in ConditionIndex() }
   }
 
   /// Groups of equal monitors; for the memory report.
@@ -99,9 +120,12 @@ package final class MonitorHub {
 
   private func makeGroup(_ specification: MonitorSpecification) -> MonitorGroup {
     if let group = groups[specification] { return group }
-    let group = MonitorGroup(specification: specification)
+    groupNumber += 1
+    let group = MonitorGroup(specification: specification, number: groupNumber)
     groups[specification] = group
-    for table in specification.tables { interests[table.table.index].add(group, table) }
+    for (position, table) in specification.tables.enumerated() {
+      conditions[table.table.index].add(group, position: position, table.condition.alternatives)
+    }
     return group
   }
 
@@ -121,7 +145,7 @@ package final class MonitorHub {
     }
     guard group.subscriptions.isEmpty else { return }
     groups[group.specification] = nil
-    for table in group.specification.tables { interests[table.table.index].remove(group, table) }
+    for table in group.specification.tables { conditions[table.table.index].remove(group, table.condition.alternatives) }
   }
 
   /// Sends a commit to everyone who is owed something of it.
@@ -131,21 +155,29 @@ package final class MonitorHub {
     for group in gather(commit) { publish(group, commit, snapshot) }
   }
 
-  /// The groups that a commit may concern, each with its changes.
+  /// The groups that a commit concerns, in the order in which they were made, each with its changes. What does not fulfil the condition
+  /// of a group is not stored for it.
   private func gather(_ commit: Commit) -> [MonitorGroup] {
     var touched: [MonitorGroup] = []
-    for change in commit.tables where !interests[change.table.index].isEmpty {
+    for change in commit.tables where !conditions[change.table.index].isEmpty {
       for row in change.rows {
+        stamp += 1
+        found.removeAll(keepingCapacity: true)
+        conditions[change.table.index].gather(row, stamp: stamp, into: &found, work: &work)
+        guard !found.isEmpty else { continue }
         let owed = OwedChange(uuid: row.uuid, old: row.old, new: row.new)
-        interests[change.table.index].forEachGroup(row) { group in
+        for interest in found {
+          let group = interest.holder
+          let states = group.matches
+          if states == [.old, .new], !group.specification.tables[interest.position].shows(row.changed) { continue }
           if group.changes.isEmpty { touched.append(group) }
-          // A group that an index knows under several values is found several times.
-          if let last = group.changes.last, last.0.uuid == row.uuid, last.1 == change.table.index { return }
-          group.changes.append((owed, change.table.index))
+          storedChanges += 1
+          group.changes.append(GroupChange(change: owed, states: states, position: interest.position))
         }
       }
     }
-    return touched
+    found.removeAll(keepingCapacity: true)
+    return touched.sorted { $0.number < $1.number }
   }
 
   private func publish(_ group: MonitorGroup, _ commit: Commit, _ snapshot: () -> Snapshot?) {
@@ -154,7 +186,8 @@ package final class MonitorHub {
     for subscription in group.subscriptions {
       guard subscription.client.acceptsUpdates, !subscription.isStarting, subscription.backlog == nil else {
         subscription.backlog = subscription.backlog ?? Backlog()
-        subscription.backlog?.add(commit, of: group.specification, rowsMax: backlogRowsMax, snapshot: snapshot)
+        subscription.backlog?.add(
+          group.changes, commit, of: group.specification, rowsMax: backlogRowsMax, snapshot: snapshot)
         continue
       }
       if subscription.format.isDifferential {
@@ -185,8 +218,8 @@ package final class MonitorHub {
   private func encode(_ group: MonitorGroup, _ format: UpdateFormat, _ writer: inout ByteWriter) -> Bool {
     writer.removeAll()
     var updates = TableUpdatesWriter(format: format)
-    for (change, tableIndex) in group.changes {
-      if let table = group.specification.table(tableIndex) { updates.write(change, of: table, to: &writer) }
+    for change in group.changes {
+      updates.write(change.change, states: change.states, of: group.specification.tables[change.position], to: &writer)
     }
     updates.finish(&writer)
     return !updates.isEmpty

@@ -66,8 +66,7 @@ extension MonitorSpecification {
 
 extension MonitorCondition {
   package init(json: JSONValue, table: TableSchema) throws(OVSDBError) {
-    condition = try Condition(json: json, table: table, symbols: nil)
-    text = json.text(sorted: true)
+    self.init(try Condition(json: json, table: table, symbols: nil), text: json.text(sorted: true))
   }
 }
 

@@ -61,6 +61,19 @@ package struct MonitoredTable: Hashable, Sendable {
   /// The kinds that any request for the table selects; a row event needs no column.
   package let kinds: ChangeKinds
   package var condition: MonitorCondition
+  /// The monitored columns that are stored.
+  private let columnSet: ColumnSet
+  /// `_version` is monitored, which every change changes.
+  private let showsVersion: Bool
+
+  package init(table: TableSchema, columns: [MonitoredColumn], kinds: ChangeKinds, condition: MonitorCondition) {
+    self.table = table
+    self.columns = columns
+    self.kinds = kinds
+    self.condition = condition
+    columnSet = ColumnSet(columns.lazy.map(\.column).filter { !$0.isSynthetic })
+    showsVersion = columns.contains { $0.column === ColumnSchema.version }
+  }
 
   package static func == (a: MonitoredTable, b: MonitoredTable) -> Bool {
     a.table === b.table && a.columns == b.columns && a.kinds == b.kinds && a.condition == b.condition
@@ -75,19 +88,37 @@ package struct MonitoredTable: Hashable, Sendable {
 
   func shows(_ row: Row?) -> Bool {
     guard let row else { return false }
-    return condition.isEverything || condition.condition.anyHolds { row[$0] }
+    return condition.alternatives.hold { row[$0] }
+  }
+
+  /// Whether a change of columns of a row that is shown before and after it can be seen.
+  func shows(_ changed: ColumnSet) -> Bool { showsVersion || columnSet.intersects(changed) }
+
+  /// Whether a change makes a difference to who sees the table.
+  func concerns(_ change: RowChange) -> Bool {
+    switch (shows(change.old), shows(change.new)) {
+    case (false, false): false
+    case (true, true): shows(change.changed)
+    case (true, false), (false, true): true
+    }
   }
 }
 
 /// A condition with the JSON it was read from, by which it is compared.
 package struct MonitorCondition: Hashable, Sendable {
   package let condition: Condition
+  /// The same, made ready to be decided for rows.
+  package let alternatives: Alternatives
   /// The clauses in normal form.
   let text: String
 
-  package static let everything = MonitorCondition(condition: Condition(), text: "[]")
+  package static let everything = MonitorCondition(Condition(), text: "[]")
 
-  package var isEverything: Bool { condition.clauses.isEmpty }
+  init(_ condition: Condition, text: String) {
+    self.condition = condition
+    alternatives = Alternatives(condition)
+    self.text = text
+  }
 
   package static func == (a: MonitorCondition, b: MonitorCondition) -> Bool { a.text == b.text }
   package func hash(into hasher: inout Hasher) { hasher.combine(text) }

@@ -22,9 +22,17 @@ package struct OwedChange: Sendable {
 }
 
 extension MonitoredTable {
-  /// What a change is to a client that sees only the rows of the condition; nil when it is nothing.
-  func kind(of change: OwedChange) -> ChangeKinds? {
-    switch (shows(change.old), shows(change.new)) {
+  /// The states of a changed row that the client sees.
+  func states(of change: OwedChange) -> RowStates {
+    var states: RowStates = []
+    if shows(change.old) { states.insert(.old) }
+    if shows(change.new) { states.insert(.new) }
+    return states
+  }
+
+  /// What a change is to a client that sees these states of the row; nil when it is nothing.
+  private func kind(_ states: RowStates) -> ChangeKinds? {
+    switch (states.contains(.old), states.contains(.new)) {
     case (false, false): nil
     case (false, true): kinds.contains(.insert) ? .insert : nil
     case (true, false): kinds.contains(.delete) ? .delete : nil
@@ -34,11 +42,12 @@ extension MonitoredTable {
 
   /// Appends `"UUID":<row-update>` for a change, with `separator` before it.
   ///
+  /// - Parameter states: those that the client sees.
   /// - Returns: false, with nothing appended, when the client is owed nothing for the change.
   func write(
-    _ change: OwedChange, isDifferential: Bool, separator: StaticString, to writer: inout ByteWriter
+    _ change: OwedChange, _ states: RowStates, isDifferential: Bool, separator: StaticString, to writer: inout ByteWriter
   ) -> Bool {
-    guard let kind = kind(of: change) else { return false }
+    guard let kind = kind(states) else { return false }
     if kind == .modify, let old = change.old, let new = change.new,
       !hasVisibleChange(old, new, isDifferential: isDifferential)
     {
@@ -165,10 +174,15 @@ package struct TableUpdatesWriter: Sendable {
 
   /// Appends a change when the client is owed something for it. Changes come table by table.
   package mutating func write(_ change: OwedChange, of table: MonitoredTable, to writer: inout ByteWriter) {
+    write(change, states: table.states(of: change), of: table, to: &writer)
+  }
+
+  /// Appends a change of which it is known what states of the row fulfil the condition.
+  mutating func write(_ change: OwedChange, states: RowStates, of table: MonitoredTable, to writer: inout ByteWriter) {
     let mark = writer.count
     let isOpen = openTable == table.table.index
     if !isOpen { begin(table, &writer) }
-    if table.write(change, isDifferential: isDifferential, separator: isOpen ? "," : "", to: &writer) {
+    if table.write(change, states, isDifferential: isDifferential, separator: isOpen ? "," : "", to: &writer) {
       openTable = table.table.index
       isEmpty = false
     } else {

@@ -78,11 +78,12 @@ struct DeferredRowsTests {
 
   @Test func aStepLooksAtFewRowsHoweverFewAreFound() throws {
     let database = try filled()
-    let clauses = (0..<500).map { #"["n","!=",\#(-1 - $0)]"# } + [#"["n","<",0]"#]
+    // The clauses on a column are one look; each row takes two.
+    let clauses = (0..<500).map { #"["n","!=",\#(-1 - $0)],["g","!=",\#(-1 - $0)]"# } + [#"["n","<",0]"#]
     let left = try database.run(#"{"op":"select","table":"T","where":[\#(clauses.joined(separator: ","))]}"#, context: terms)
     let (text, pieces) = complete(left, database)
     #expect(text == #"[{"rows":[]}]"#)
-    #expect(pieces > 500)
+    #expect(pieces >= 4)
   }
 
   @Test func nothingIsLeftOfADurableOneNorWhereThereAreTooMany() throws {

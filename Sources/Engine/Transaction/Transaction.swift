@@ -119,7 +119,7 @@ struct Transaction {
       let prepared = PreparedCondition(condition)
       for row in tables[table.index].rows.values where prepared.holds(for: row) && !isOverlaid(row.uuid, overlay) { body(row) }
       guard let overlay else { return }
-      for draft in overlays[overlay].drafts { if let row = draft.new { visit(row) } }
+      for draft in overlays[overlay].drafts { if let row = draft.new, prepared.holds(for: row) { body(row) } }
     }
   }
 

@@ -107,31 +107,6 @@ package enum ConditionFunction: String, Sendable, CaseIterable {
   }
 }
 
-/// A number of a numeric column; both sides of a comparison come from one column and so are of one kind.
-private enum Number {
-  case integer(Int64)
-  case real(Double)
-
-  func order(_ other: Number) -> Int {
-    switch (self, other) {
-    case (.integer(let a), .integer(let b)): a < b ? -1 : a == b ? 0 : 1
-    case (.real(let a), .real(let b)): a < b ? -1 : a == b ? 0 : 1
-    case (.integer(let a), .real(let b)): Number.real(Double(a)).order(.real(b))
-    case (.real(let a), .integer(let b)): Number.real(a).order(.real(Double(b)))
-    }
-  }
-}
-
-extension Datum {
-  fileprivate var number: Number? {
-    switch self {
-    case .integer(let value): .integer(value)
-    case .real(let value): .real(value)
-    default: nil
-    }
-  }
-}
-
 /// A list of clauses.
 package struct Condition: Sendable {
   package let clauses: [Clause]
