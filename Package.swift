@@ -34,6 +34,7 @@ let libraries: [Target] = [
   .target(name: "Engine", dependencies: ["JSON", "OVSDB", hashTrees, deques], swiftSettings: settings),
   .target(name: "Journal", dependencies: ["JSON", "OVSDB", "Engine", "CPosixShims", "CSHA1"], swiftSettings: settings),
   .target(name: "Monitoring", dependencies: ["JSON", "OVSDB", "Engine", hashTrees, deques], swiftSettings: settings),
+  .target(name: "Serving", dependencies: ["OVSDB", "Engine", deques], swiftSettings: settings),
   .target(
     name: "Streams", dependencies: ["CPosixShims", "Files", nioCore, nioPosix, nioSSL, nioTLS, crypto, logging],
     swiftSettings: settings),
@@ -50,7 +51,7 @@ let libraries: [Target] = [
   .target(
     name: "Server",
     dependencies: [
-      "JSON", "OVSDB", "Engine", "Journal", "Monitoring", "Streams", "JSONRPC", "Control", "Daemon", "Client",
+      "JSON", "OVSDB", "Engine", "Journal", "Monitoring", "Serving", "Streams", "JSONRPC", "Control", "Daemon", "Client",
       "CPosixShims", nioCore, nioPosix, deques, logging,
     ],
     swiftSettings: settings),
@@ -102,6 +103,7 @@ let tests: [Target] = [
   .testTarget(
     name: "JournalTests", dependencies: ["Journal", "Engine", "OVSDB", "JSON", "CPosixShims", "CSHA1", "TestSupport", crypto],
     swiftSettings: settings),
+  .testTarget(name: "ServingTests", dependencies: ["Serving", "Engine", "OVSDB", "JSON"], swiftSettings: settings),
   .testTarget(name: "StreamsTests", dependencies: ["Streams", nioSSL, nioCore, nioPosix], swiftSettings: settings),
 ]
 

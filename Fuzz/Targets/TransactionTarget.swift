@@ -63,11 +63,13 @@ extension FuzzTarget {
     let isReading = params.count > 1 && params.elements.dropFirst().allSatisfy { $0.member("op")?.isString("select") == true }
     guard isReading else { return }
     var result = ByteWriter()
-    _ = database.transact(params: params, context: TransactionContext(deferral: DeferralTerms(rowsMin: 1)), into: &result)
+    var deferred: [DeferredRows] = []
+    _ = database.transact(
+      params: params, context: TransactionContext(deferral: DeferralTerms(rowsMin: 1)), into: &result, deferring: &deferred)
     var pieces = ByteWriter()
     result.withBytes { bytes in
       var start = 0
-      for var rows in database.takeDeferred() {
+      for var rows in deferred {
         pieces.append(UnsafeRawBufferPointer(rebasing: bytes[start..<rows.offset]))
         start = rows.offset
         if rows.needsArrangement { rows = rows.arranged() }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The server: its databases, sessions and locks, on one event loop. What clients ask is answered in Session+Dispatch.swift, when it is
-// done stands in Turn.swift, where clients come from in RemoteManager.swift.
+// done stands in Turn.swift, what is done with the log in Server+Segments.swift, where clients come from in RemoteManager.swift.
 
 import DequeModule
 import Engine
@@ -12,6 +12,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import OVSDB
+import Serving
 
 /// An OVSDB server. Everything it owns is touched on its event loop only.
 package final class Server {
@@ -28,7 +29,9 @@ package final class Server {
   private(set) var databases: [String: ServedDatabase] = [:]
   /// The same databases by the bytes of their names, as requests have them. Usually there are two or three.
   private var databasesByBytes: [(name: [UInt8], database: ServedDatabase)] = []
-  private(set) var sessions = SessionList()
+  /// The databases that are served, by their handles.
+  private(set) var servedDatabases = SlotMap<DatabaseTag, ServedDatabase>()
+  private(set) var sessions = SessionMap()
   /// The number of the session that came last.
   private var lastSessionNumber: UInt64 = 0
   var locks = Locks()
@@ -56,8 +59,6 @@ package final class Server {
   private(set) lazy var backups = BackupManager(server: self)
   /// Of relays that are not configured by a file.
   var relayProbeMilliseconds = Relay.defaultProbeMilliseconds
-  /// Remotes that were removed and whose sessions are still closing.
-  private var closingRemotes: [ObjectIdentifier: Remote] = [:]
   /// Nil: slow work is done on the loop, a moment later.
   private let threads: NIOThreadPool?
   package var embeddedWork = EmbeddedWork()
@@ -74,14 +75,8 @@ package final class Server {
   var dueTriggers: Deque<Trigger> = []
   var isRunningTriggers = false
   var isTurnScheduled = false
-  var segment = Segment()
-  var databasesToWrite: [ServedDatabase] = []
-  /// Each transaction has a write of its own: after a failed write, and for transactions that were blocked.
-  var isCareful = false
-  /// The request just answered cannot be taken back.
-  var closesSegmentEarly = false
-  /// The result array of the transaction executed last.
-  var results = ByteWriter(capacity: 64 * 1024)
+  var segments = Segments()
+  var resultMemory = ResultMemory()
   private var isClosingScheduled = false
   /// Memory for the input of all sessions.
   var inputBytes = 0
@@ -138,12 +133,15 @@ package final class Server {
   func add(_ database: ServedDatabase) {
     forgetBytes(of: database.name)
     databases[database.name] = database
+    database.handle = servedDatabases.insert(database)
     databasesByBytes.append((Array(database.name.utf8), database))
   }
 
   func removeDatabase(named name: String) -> ServedDatabase? {
     forgetBytes(of: name)
-    return databases.removeValue(forKey: name)
+    guard let database = databases.removeValue(forKey: name) else { return nil }
+    servedDatabases.remove(database.handle)
+    return database
   }
 
   private func forgetBytes(of name: String) {
@@ -157,7 +155,7 @@ package final class Server {
     return lastSessionNumber
   }
 
-  func add(_ session: Session) { sessions.insert(session) }
+  func add(_ session: Session) { session.handle = sessions.insert(session) }
 
   /// Whether there is room for one more session; says so now and then when there is not.
   func admits(_ name: String) -> Bool {
@@ -210,9 +208,7 @@ package final class Server {
     }
     let names = locks.names(of: session)
     for name in names.owned + names.awaited { release(name, of: session) }
-    let remote = session.remote
-    remote.remove(session)
-    if remote.sessions.isEmpty { closingRemotes[ObjectIdentifier(remote)] = nil }
+    session.remote.remove(session)
     inputBytes -= session.inputBytes
     session.forgetOutput()
     session.forgetQuota()
@@ -230,19 +226,12 @@ package final class Server {
     return name != "monitor_cond" && name != "monitor_cond_since"
   }
 
-  func noteBlocked(_ trigger: Trigger) { segment.triggers.append(trigger) }
-
   /// Closes every session, as `ovsdb-server/reconnect` does.
   func closeSessions(because reason: String) {
     for session in sessions {
       session.noteDisconnecting(reason)
       session.close()
     }
-  }
-
-  /// Sessions refer to their remote until they are gone.
-  func keepUntilClosed(_ remote: Remote) {
-    if !remote.sessions.isEmpty { closingRemotes[ObjectIdentifier(remote)] = remote }
   }
 
   // MARK: - The loop

@@ -24,12 +24,12 @@ struct DeferredRowsTests {
   }
 
   /// The result array with the rows that were left, and how many pieces they came in.
-  private func complete(_ result: TransactionResult, _ database: Database) -> (text: String, pieces: Int) {
+  private func complete(_ result: TransactionResult) -> (text: String, pieces: Int) {
     var text: [UInt8] = []
     let bytes = Array(result.text.utf8)
     var start = 0
     var pieces = 0
-    for var rows in database.takeDeferred() {
+    for var rows in result.deferred {
       text += bytes[start..<rows.offset]
       start = rows.offset
       if rows.needsArrangement { rows = rows.arranged() }
@@ -54,10 +54,9 @@ struct DeferredRowsTests {
     let database = try filled()
     let select = #"{"op":"select","table":"T",\#(members)}"#
     let plain = try database.run(select).text
-    #expect(database.deferred.isEmpty)
     let left = try database.run(select, context: terms)
     #expect(left.text.utf8.count < 100)
-    #expect(complete(left, database).text == plain)
+    #expect(complete(left).text == plain)
   }
 
   @Test func theyAreThoseOfTheMomentOfTheTransaction() throws {
@@ -66,13 +65,11 @@ struct DeferredRowsTests {
     let before = try database.run(select).text
     // What the transaction itself writes behind the select is not seen either; what it has written before it is.
     let left = try database.run(select + #",{"op":"delete","table":"T","where":[["n","<",4000]]}"#, context: terms)
-    let deferred = database.takeDeferred()
-    #expect(deferred.count == 1)
+    #expect(left.deferred.count == 1)
     _ = try database.run(#"{"op":"update","table":"T","where":[],"row":{"n":0}}"#)
-    database.deferred = deferred
-    #expect(complete(left, database).text == before.dropLast() + #",{"count":4000}]"#)
+    #expect(complete(left).text == before.dropLast() + #",{"count":4000}]"#)
     let after = try database.run(#"{"op":"delete","table":"T","where":[["g","==",1]]},\#(select)"#, context: terms)
-    #expect(database.deferred.isEmpty)
+    #expect(after.deferred.isEmpty)
     #expect(!after.text.contains(#""g":1,"#))
   }
 
@@ -81,7 +78,7 @@ struct DeferredRowsTests {
     // The clauses on a column are one look; each row takes two.
     let clauses = (0..<500).map { #"["n","!=",\#(-1 - $0)],["g","!=",\#(-1 - $0)]"# } + [#"["n","<",0]"#]
     let left = try database.run(#"{"op":"select","table":"T","where":[\#(clauses.joined(separator: ","))]}"#, context: terms)
-    let (text, pieces) = complete(left, database)
+    let (text, pieces) = complete(left)
     #expect(text == #"[{"rows":[]}]"#)
     #expect(pieces >= 4)
   }
@@ -90,7 +87,7 @@ struct DeferredRowsTests {
     let database = try filled()
     let select = #"{"op":"select","table":"T","where":[]}"#
     let durable = try database.run(select + #",{"op":"commit","durable":true}"#, context: terms)
-    #expect(database.deferred.isEmpty)
+    #expect(durable.deferred.isEmpty)
     #expect(durable.text.utf8.count > Self.rowCount * 100)
     let many = Array(repeating: select, count: TransactionLimits.deferredSelectsMax + 1).joined(separator: ",")
     #expect(try database.run(many, context: terms).errorTag == "resources exhausted")

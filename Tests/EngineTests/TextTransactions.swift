@@ -11,6 +11,8 @@ struct TransactionResult {
   let outcome: Outcome
   /// The result array, or what was in the writer, as text.
   let text: String
+  /// Selects that were left to the caller.
+  var deferred: [DeferredRows] = []
 
   var commit: Commit? {
     if case .committed(let commit, _) = outcome { commit } else { nil }
@@ -40,8 +42,9 @@ extension Database {
   func run(_ operations: String, context: TransactionContext = TransactionContext()) throws -> TransactionResult {
     let document = try JSONDocument.parse(operations.isEmpty ? "[\"db\"]" : "[\"db\",\(operations)]")
     var writer = ByteWriter()
-    let outcome = document.withRoot { transact(params: $0, context: context, into: &writer) }
-    return TransactionResult(outcome: outcome, text: writer.string)
+    var deferred: [DeferredRows] = []
+    let outcome = document.withRoot { transact(params: $0, context: context, into: &writer, deferring: &deferred) }
+    return TransactionResult(outcome: outcome, text: writer.string, deferred: deferred)
   }
 
   /// All rows as text, versions included.

@@ -49,6 +49,13 @@ import Testing
     #expect(upwardImports(in: [swift("import JSON\nimport Glibc\n// import Server")], order: ["JSON", "Engine", "Server"]) == [])
   }
 
+  @Test func anImportThatMayDoIOIsFoundWhereNoneMay() {
+    let text = "import JSON\npackage import NIOPosix"
+    #expect(
+      impureImports(in: [swift(text), swift(text, path: "Sources/Core/A.swift")], allowed: ["Core": ["JSON"]])
+        == ["Sources/Core/A.swift:2: Core imports NIOPosix, which may do I/O"])
+  }
+
   @Test func aTargetThatTheManifestLacksIsFound() {
     #expect(upwardImports(in: [swift("", path: "Sources/Odd/A.swift")], order: ["JSON"]).count == 1)
   }
@@ -63,6 +70,14 @@ import Testing
     let found = forbiddenTexts.flatMap { $0.findings(in: [swift("let a = 1\n" + line)]) }
     #expect(found.count == 1)
     #expect(found.first?.hasPrefix("Sources/Engine/A.swift:2:") == true)
+  }
+
+  @Test(arguments: [
+    "let now = ContinuousClock().now", "SuspendingClock.now", "UInt.random(in: 0...1, using: &SystemRandomNumberGenerator())",
+  ])
+  func clocksAndChanceAreFoundInATargetWithoutIO(line: String) {
+    #expect(forbiddenTexts.flatMap { $0.findings(in: [swift(line, path: "Sources/Serving/A.swift")]) }.count == 1)
+    #expect(forbiddenTexts.flatMap { $0.findings(in: [swift(line)]) } == [])
   }
 
   @Test(arguments: ["try f()", "a as? Int", "rows.print(a)", "func print(a: Int)", "ovsdb-XXXXXX", #"`\uXXXX`"#, "HACKNEY", "reprint(a)"])

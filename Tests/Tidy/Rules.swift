@@ -45,14 +45,29 @@ func upwardImports(in files: [ProjectFile], order: [String]) -> [Finding] {
   return files.flatMap { file -> [Finding] in
     guard let target = file.target else { return [] }
     guard let own = rank[target] else { return ["\(file.path):1: target \(target) is not in Package.swift"] }
-    return file.lines(with: "import ").compactMap { line in
-      guard
-        let match = line.text.wholeMatch(
-          of: /(?:@\w+(?:\(\w+\))? )*(?:\w+ )?import (?:(?:struct|class|enum|func|protocol|typealias|var|let) )?(\w+).*/),
-        let other = rank[String(match.1)], other >= own
-      else { return nil }
-      return "\(file.path):\(line.number): \(target) imports \(match.1), which is declared after it"
+    return imports(of: file).compactMap { line, module in
+      guard let other = rank[module], other >= own else { return nil }
+      return "\(file.path):\(line): \(target) imports \(module), which is declared after it"
     }
+  }
+}
+
+/// A target that has no way to files, sockets, clocks and random numbers imports only what has none either.
+func impureImports(in files: [ProjectFile], allowed: [String: Set<String>]) -> [Finding] {
+  files.flatMap { file -> [Finding] in
+    guard let target = file.target, let allowed = allowed[target] else { return [] }
+    return imports(of: file).compactMap { line, module in
+      allowed.contains(module) ? nil : "\(file.path):\(line): \(target) imports \(module), which may do I/O"
+    }
+  }
+}
+
+/// The modules that a file imports, with the numbers of the lines.
+private func imports(of file: ProjectFile) -> [(line: Int, module: String)] {
+  file.lines(with: "import ").compactMap { line in
+    line.text.wholeMatch(
+      of: /(?:@\w+(?:\(\w+\))? )*(?:\w+ )?import (?:(?:struct|class|enum|func|protocol|typealias|var|let) )?(\w+).*/
+    ).map { (line.number, String($0.1)) }
   }
 }
 

@@ -27,6 +27,11 @@ import Testing
     #expect(upwardImports(in: Self.tree.swift, order: targetOrder(inManifest: manifest.text)) == [])
   }
 
+  @Test func targetsWithoutIOImportNothingThatDoesSome() {
+    #expect(pureTargets.keys.allSatisfy { name in Self.tree.swift.contains { $0.target == name } })
+    #expect(impureImports(in: Self.tree.swift, allowed: pureTargets) == [])
+  }
+
   @Test(arguments: forbiddenTexts.indices) func forbiddenTextsDoNotOccur(index: Int) {
     #expect(forbiddenTexts[index].findings(in: Self.tree.files.filter { !$0.path.hasPrefix("Tests/Tidy/") }) == [])
   }

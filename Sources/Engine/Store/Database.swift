@@ -32,15 +32,6 @@ package final class Database {
   var random: RandomSource
   /// Names of the transaction that is being run; kept for the next one, as most transactions name nothing.
   private(set) lazy var symbols = SymbolTable { [unowned self] in makeUUID() }
-  /// What the last transaction left to its caller to write (`TransactionContext.deferral`), in the order of the result.
-  package internal(set) var deferred: [DeferredRows] = []
-
-  /// Hands `deferred` over.
-  package func takeDeferred() -> [DeferredRows] {
-    defer { deferred = [] }
-    return deferred
-  }
-
   package init(schema: DatabaseSchema, random: RandomSource = RandomSource()) {
     self.schema = schema
     self.random = random
@@ -85,16 +76,27 @@ package final class Database {
   /// - Parameters:
   ///   - params: `[<db-name>, <operation>...]`; the name is passed over.
   ///   - writer: receives the result array; after `.blocked` it is as it was.
+  ///   - deferred: receives the selects that are left to the caller to write (`TransactionContext.deferral`), in the order of the result;
+  ///     after `.blocked` it is as it was.
   /// - Returns: what became of the transaction. A commit is applied already; `undo` takes it back.
+  package func transact(
+    params: JSONValue, context: borrowing TransactionContext, into writer: inout ByteWriter,
+    deferring deferred: inout [DeferredRows]
+  ) -> Outcome {
+    var transaction = Transaction(database: self)
+    let outcome = transaction.run(params: params, context: context, into: &writer)
+    if case .blocked = outcome { return outcome }
+    if !transaction.deferred.isEmpty { deferred += transaction.deferred }
+    return outcome
+  }
+
+  /// The same for a caller that has no select left to it: the context has no `deferral`.
   package func transact(
     params: JSONValue, context: borrowing TransactionContext, into writer: inout ByteWriter
   ) -> Outcome {
-    var transaction = Transaction(database: self)
-    if !deferred.isEmpty { deferred = [] }
-    let outcome = transaction.run(params: params, context: context, into: &writer)
-    if case .blocked = outcome { return outcome }
-    if !transaction.deferred.isEmpty { deferred = transaction.deferred }
-    return outcome
+    var deferred: [DeferredRows] = []
+    precondition(context.deferral == nil, "selects are left to a caller that does not take them")
+    return transact(params: params, context: context, into: &writer, deferring: &deferred)
   }
 
   /// Runs the operations and forgets what they did: what another server is to carry out is held to the rules of a role here.

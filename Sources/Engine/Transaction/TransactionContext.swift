@@ -18,7 +18,7 @@ package struct TransactionContext {
   package var elapsedMilliseconds: Int64
   /// False for a tool without a server, where nobody can make a wait come true.
   package var canWait: Bool
-  /// What is left in `Database.deferred`; nil: all is written.
+  /// Which selects are left to the caller; nil: none.
   package var deferral: DeferralTerms?
 
   package init(

@@ -64,7 +64,7 @@ package final class JSONDocument: @unchecked Sendable {
   package var root: JSONValue { JSONValue(tape: tape, index: 0) }
 
   /// Lends the value of the whole text, the document staying alive for the time of the call.
-  package func withRoot<Result, Failure: Error>(
+  package func withRoot<Result: ~Copyable, Failure: Error>(
     _ body: (JSONValue) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     defer { withExtendedLifetime(self) {} }

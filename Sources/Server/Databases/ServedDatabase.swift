@@ -10,9 +10,12 @@ import Monitoring
 import NIOCore
 import NIOPosix
 import OVSDB
+import Serving
 
 /// One database of the server.
 final class ServedDatabase {
+  /// What the server knows it by; of nothing before it is served.
+  var handle = DatabaseHandle.none
   private(set) var database: Database
   private(set) var hub: MonitorHub
   private(set) var history: History

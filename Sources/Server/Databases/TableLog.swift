@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The log of tables: every change of a row in a table that an operator chose becomes a line of the log, `ovsdb-server/tlog-set` and
-// `tlog-list`. Turn.swift calls it for commits whose records are written.
+// `tlog-list`. Server+Segments.swift calls it for commits whose records are written.
 //
 // Shape of a line (module `transaction`): `table:T,op:inserted,COLUMN:VALUE,...,_uuid:UUID,_version:UUID` with the new values, or the
 // old ones for `op:deleted`.
@@ -12,6 +12,7 @@ import Control
 import Daemon
 import Engine
 import OVSDB
+import Serving
 
 /// The tables of one database whose changes are logged. A conversion of the database forgets them.
 struct TableLog {
@@ -50,8 +51,11 @@ struct TableLog {
 
 extension Server {
   /// Logs the commits whose records are written.
-  func tellTableLogs(_ commits: [(database: ServedDatabase, commit: Commit, previousID: UUID)]) {
-    for (database, commit, _) in commits where !database.tableLog.tables.isEmpty { database.tableLog.tell(commit) }
+  func tellTableLogs(_ commits: [SegmentCommit]) {
+    for made in commits {
+      guard let database = servedDatabases[made.database], !database.tableLog.tables.isEmpty else { continue }
+      database.tableLog.tell(made.commit)
+    }
   }
 
   /// `tlog-set DB:TABLE on|off`.

@@ -182,7 +182,7 @@ extension Server {
     guard let made = copy.database, let commit = copy.commit else { return nil }
     let previousID = database.database.lastCommitID
     let remains = database.adopt(made, commit)
-    segment.commits.append((database, commit, previousID))
+    segments.add(commit, of: database.handle, previousID: previousID, isWritten: true)
     closeSegment()
     for session in sessions where session.hasBacklog { session.resume() }
     return remains

@@ -120,10 +120,7 @@ extension Server {
 
   /// Writes and tells a commit that is made already, in a segment of its own; taken back when the log refuses it.
   func recordAlone(_ commit: Commit, in database: ServedDatabase, previousID: UUID) -> OVSDBError? {
-    let wasCareful = isCareful
-    isCareful = true
-    defer { isCareful = wasCareful }
-    if let error = record(commit, in: database, previousID: previousID) { return error }
+    if let error = record(commit, in: database, previousID: previousID, alone: true) { return error }
     closeSegment()
     return nil
   }

@@ -148,8 +148,8 @@ final class Remote {
       role: role(on: channel, user: user))
     // The channel keeps the connection, the server the session.
     connection.owner = session
-    sessions.insert(session)
     server.add(session)
+    sessions.insert(session)
     connection.probeIntervalMilliseconds = probeMilliseconds
     try channel.pipeline.syncOperations.addHandler(connection)
   }

@@ -145,7 +145,6 @@ final class RemoteManager {
   private func drop(_ name: String, _ remote: Remote) {
     server.log.info("\(name): remote deconfigured")
     remotes[name] = nil
-    server.keepUntilClosed(remote)
     remote.remove()
   }
 

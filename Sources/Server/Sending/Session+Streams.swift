@@ -73,13 +73,14 @@ extension Session {
   // MARK: - What is large
 
   /// Answers a transaction that only selected, with much to tell.
-  func replyToSelects(idText: String, _ deferred: [DeferredRows]) {
+  func replyToSelects(idText: String, _ result: consuming TransactionResult) {
     server.touch(self)
     connection.output.append("{\"id\":")
     connection.output.append(utf8: idText)
     connection.output.append(",\"result\":")
     var parts: [OutputStream.Part] = []
-    server.results.withBytes { bytes in
+    let deferred = result.deferred
+    result.bytes.withBytes { bytes in
       var start = 0
       for rows in deferred {
         parts.append(.bytes(ByteBuffer(bytes: bytes[start..<rows.offset])))
@@ -90,6 +91,7 @@ extension Session {
     }
     parts.append(.bytes(ByteBuffer(string: ",\"error\":null}")))
     let arranged = deferred.reduce(0) { $0 + ($1.needsArrangement ? $1.rowCountMax : 0) }
+    server.resultMemory.reuse(result)
     begin(OutputStream(parts, claim: arranged > 0 ? ArrangementClaim(arranged, on: server.rowArranger) : nil))
   }
 

@@ -42,10 +42,7 @@ struct BareError: Error {
 extension Session {
   func dispatch(_ message: RPCMessage) {
     answer(message)
-    if server.closesSegmentEarly {
-      server.closesSegmentEarly = false
-      server.closeSegment()
-    }
+    if server.segments.endRequest() { server.closeSegment() }
   }
 
   private func answer(_ message: RPCMessage) {
@@ -98,9 +95,8 @@ extension Session {
     guard let entry = Method.all.first(where: { method.isString($0.name) }), server.knows(entry) else {
       throw BareError(text: "unknown method")
     }
-    // What other methods do is not taken back when a log cannot be written, so each is a segment of its own.
-    guard server.settle(before: self) else { return }
-    server.closesSegmentEarly = true
+    // What other methods do is not taken back when a log cannot be written.
+    guard server.beginFinalRequest(of: self) else { return }
     try entry.run(self, params, id)
   }
 
@@ -210,38 +206,35 @@ extension Session {
       throw .syntaxError("transact: duplicate request ID", at: params)
     }
     if let relay = database.relay, !isReadOnly, Relay.writes(params) {
-      if let role, !server.mayForward(params, in: database, for: self, as: role) {
-        return replyToTransact(idText: id.text(sorted: true), database: database, isDurable: false)
+      if let role, let refusal = server.refusalToForward(params, in: database, for: self, as: role) {
+        return replyToTransact(idText: id.text(sorted: true), refusal, database: database, isDurable: false)
       }
       // What another server is asked is not taken back.
-      guard server.settle(before: self) else { return }
-      server.closesSegmentEarly = true
+      guard server.beginFinalRequest(of: self) else { return }
       return relay.forward("transact", params, id: id, of: self)
     }
-    switch server.execute(params, in: database, for: self, elapsedMilliseconds: 0) {
-    case .done(let isDurable):
+    let execution = server.execute(params, in: database, for: self, elapsedMilliseconds: 0)
+    switch consume execution {
+    case .done(let result, let isDurable):
       server.touch(self)
-      guard database.database.deferred.isEmpty else {
-        replyToSelects(idText: id.text(sorted: false), database.database.takeDeferred())
-        return
-      }
+      guard result.deferred.isEmpty else { return replyToSelects(idText: id.text(sorted: false), result) }
       connection.output.append("{\"id\":")
       id.write(to: &connection.output)
-      finishTransactReply(of: database, isDurable: isDurable)
+      finishTransactReply(result, of: database, isDurable: isDurable)
     case .blocked(let timeout, let tables):
       try block(database, params, id, timeout, tables)
     }
   }
 
   /// Answers a transaction that was blocked.
-  func replyToTransact(idText: String, database: ServedDatabase, isDurable: Bool) {
+  func replyToTransact(
+    idText: String, _ result: consuming TransactionResult, database: ServedDatabase, isDurable: Bool
+  ) {
     server.touch(self)
-    guard database.database.deferred.isEmpty else {
-      return replyToSelects(idText: idText, database.database.takeDeferred())
-    }
+    guard result.deferred.isEmpty else { return replyToSelects(idText: idText, result) }
     connection.output.append("{\"id\":")
     connection.output.append(utf8: idText)
-    finishTransactReply(of: database, isDurable: isDurable)
+    finishTransactReply(result, of: database, isDurable: isDurable)
   }
 
   /// Whether a request with an id, as normal text, still waits for its reply.
@@ -249,9 +242,12 @@ extension Session {
     pending[idText] != nil || conversions.contains(idText) || forwarded[idText] != nil
   }
 
-  private func finishTransactReply(of database: ServedDatabase, isDurable: Bool) {
+  private func finishTransactReply(
+    _ result: consuming TransactionResult, of database: ServedDatabase, isDurable: Bool
+  ) {
     connection.output.append(",\"result\":")
-    connection.output.append(server.results)
+    connection.output.append(result.bytes)
+    server.resultMemory.reuse(result)
     if isDurable, let number = database.requestSync() {
       // Behind the last result: where the error belongs if the sync fails.
       syncsAwaited.append(AwaitedSync(database: database, number: number, errorOffset: connection.output.count - 1))
@@ -267,8 +263,7 @@ extension Session {
     let trigger = Trigger(
       session: self, database: database, id: key, params: params.detached(), arrival: server.eventLoop.now, tables: tables)
     pending[trigger.id] = trigger
-    database.triggers.append(trigger)
-    server.noteBlocked(trigger)
+    server.add(trigger)
     server.scheduleTimeout(of: trigger, timeout)
   }
 
@@ -278,15 +273,13 @@ extension Session {
   private func cancel(_ params: JSONValue) {
     guard params.count == 1, let key = params[0]?.text(sorted: true) else { return }
     if let request = forwarded[key] {
-      guard server.settle(before: self), request.relay.cancel(request) else { return }
-      server.closesSegmentEarly = true
+      guard server.beginFinalRequest(of: self), request.relay.cancel(request) else { return }
       if isChangeAware { replyError(idText: key) { $0.append("\"canceled\"") } }
       return
     }
     guard pending[key] != nil else { return }
     // Settling may answer the transaction.
-    guard server.settle(before: self), let trigger = pending[key] else { return }
-    server.closesSegmentEarly = true
+    guard server.beginFinalRequest(of: self), let trigger = pending[key] else { return }
     server.remove(trigger)
     if isChangeAware { replyError(idText: trigger.id) { $0.append("\"canceled\"") } }
   }

@@ -9,15 +9,18 @@ import JSONRPC
 import Monitoring
 import NIOCore
 import OVSDB
+import Serving
 
 /// A session.
 final class Session {
   let connection: RPCConnection
   /// How many sessions of the server came until this one, with it.
   let number: UInt64
+  /// What the server knows it by.
+  var handle = SessionHandle.none
   unowned let server: Server
   /// Where the client came in.
-  unowned let remote: Remote
+  let remote: Remote
   /// Whether writes are refused.
   var isReadOnly: Bool
   /// What it may change, and as whom; nil: everything.
@@ -52,9 +55,9 @@ final class Session {
   /// In the server's queue of streams.
   var isPumpQueued = false
   /// Input was left because the session was clogged; whoever unclogs it puts it back into the queue.
-  private var isStalled = false
-  /// The session whose request is being answered keeps its input when a segment closes around it.
-  var keepsInput = false
+  var isStalled = false
+  /// Blocked transactions of this session that are due and wait until the client reads.
+  var hasPostponed = false
   /// A message may be waiting in the input.
   private(set) var hasMoreInput = false
   /// A protocol error ended the session.
@@ -91,24 +94,6 @@ final class Session {
   /// Requests that may be at a relay's source at a time.
   private static let forwardedMax = 1000
 
-  /// Blocked transactions of this session that are due and wait until the client reads.
-  private var hasPostponed = false
-
-  /// Has a blocked transaction run again when the client has taken what it is sent.
-  func postpone(_ trigger: Trigger) {
-    trigger.isPostponed = true
-    hasPostponed = true
-    isStalled = true
-  }
-
-  private func wakePostponed() {
-    hasPostponed = false
-    for trigger in pending.values.filter(\.isPostponed).sorted(by: { $0.number < $1.number }) {
-      trigger.isPostponed = false
-      server.wake(trigger)
-    }
-  }
-
   /// Executes requests that have arrived.
   ///
   /// - Parameter end: no further one is begun when this is past.
@@ -141,7 +126,9 @@ final class Session {
   }
 
   /// Sends what the segment produced, unless it has to wait for a sync.
-  func send() {
+  ///
+  /// - Parameter keepsInput: A request that is in the input is being answered.
+  func send(keepsInput: Bool) {
     guard !isClosed else { return }
     if !keepsInput {
       connection.releaseInput()

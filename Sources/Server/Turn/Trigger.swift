@@ -6,6 +6,7 @@
 import Engine
 import JSON
 import NIOCore
+import Serving
 
 /// A blocked transaction.
 final class Trigger {
@@ -20,6 +21,8 @@ final class Trigger {
   var tables: ColumnSet
   /// The place in its database's queue.
   var number: UInt64 = 0
+  /// What that queue knows it by.
+  var handle = TriggerHandle.none
   /// It will be run again (`Server.wakeTriggers`).
   var isDue = false
   /// It is due, and its client does not read.
@@ -54,4 +57,21 @@ final class Trigger {
 
   /// A wait longer than this is without end: nanoseconds of a deadline are 64 bits.
   private static let timeoutMillisecondsMax: Int64 = 100 * 365 * 86_400_000
+}
+
+extension Session {
+  /// Has a blocked transaction run again when the client has taken what it is sent.
+  func postpone(_ trigger: Trigger) {
+    trigger.isPostponed = true
+    hasPostponed = true
+    isStalled = true
+  }
+
+  func wakePostponed() {
+    hasPostponed = false
+    for trigger in pending.values.filter(\.isPostponed).sorted(by: { $0.number < $1.number }) {
+      trigger.isPostponed = false
+      server.wake(trigger)
+    }
+  }
 }

@@ -2,28 +2,30 @@
 //
 // The blocked transactions of one database, in the order in which they came.
 
-/// Blocked transactions, found and removed at no more cost than a dictionary's.
+import Serving
+
+/// Blocked transactions by their handles.
 struct TriggerQueue {
-  private var triggers: [UInt64: Trigger] = [:]
+  private var triggers = SlotMap<TriggerTag, Trigger>()
   private var nextNumber: UInt64 = 0
 
   var count: Int { triggers.count }
   var isEmpty: Bool { triggers.isEmpty }
 
-  func contains(_ trigger: Trigger) -> Bool { triggers[trigger.number] === trigger }
+  subscript(handle: TriggerHandle) -> Trigger? { triggers[handle] }
+
+  func contains(_ trigger: Trigger) -> Bool { triggers[trigger.handle] === trigger }
 
   mutating func append(_ trigger: Trigger) {
     trigger.number = nextNumber
-    triggers[nextNumber] = trigger
     nextNumber += 1
+    trigger.handle = triggers.insert(trigger)
   }
 
-  mutating func remove(_ trigger: Trigger) {
-    if contains(trigger) { triggers[trigger.number] = nil }
-  }
+  mutating func remove(_ trigger: Trigger) { triggers.remove(trigger.handle) }
 
   /// Those that fulfil a condition, oldest first.
   func inOrder(where isIncluded: (Trigger) -> Bool = { _ in true }) -> [Trigger] {
-    triggers.values.filter(isIncluded).sorted { $0.number < $1.number }
+    triggers.elements.filter(isIncluded).sorted { $0.number < $1.number }
   }
 }
