@@ -11,7 +11,8 @@
 //   ReadAhead.swift       the same on a thread of its own, parsed
 //   RecordScan.swift      records behind damage
 //   FileLock.swift        who may write
-//   LogFile.swift         one open file: load, append, flush, sync
+//   LogFile.swift         one open file: load, sync
+//   LogFile+Append.swift  records behind those that are there
 //   LogReplacement.swift  a new file put in the place of the old one while the old one still grows
 //   CompactionSchedule.swift  when a file is worth compacting
 // and what they mean:

@@ -103,6 +103,35 @@ import Testing
     #expect(try contents(of: path) == before + framed("{\"n\":1}"))
   }
 
+  /// What stands in several files stands in all of them or in none.
+  @Test func whatIsWrittenCanBeCutOffBeforeItCounts() throws {
+    let log = try makeLog()
+    let before = try contents(of: path)
+    log.append(Array("{\"n\":1}".utf8))
+    try log.writePending()
+    #expect(log.size == before.count && log.recordCount == 2)
+    log.cutWritten()
+    #expect(try contents(of: path) == before)
+    try log.writePending()
+    log.keepWritten()
+    #expect(try contents(of: path) == before + framed("{\"n\":1}"))
+    #expect(log.size == before.count + framed("{\"n\":1}").count && log.recordCount == 3 && !log.hasPending)
+  }
+
+  @Test func whatCannotBeCutOffIsCutByTheNextWrite() throws {
+    let log = try makeLog()
+    let before = try contents(of: path)
+    log.append(Array("{\"n\":1234567890}".utf8))
+    try log.writePending()
+    script.inject(.truncate, [1: .fail(EIO)])
+    log.cutWritten()
+    log.discardPending()
+    #expect(try contents(of: path).count > before.count)
+    log.append(Array("{\"n\":2}".utf8))
+    try log.flush()
+    #expect(try contents(of: path) == before + framed("{\"n\":2}"))
+  }
+
   @Test func aFailedFlushCanBeRepeated() throws {
     let log = try makeLog()
     script.inject(.write, [1: .fail(EIO)])

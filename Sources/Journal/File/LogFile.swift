@@ -56,23 +56,25 @@ package final class LogFile {
   /// What `size` was after the first two records: schema and snapshot. Nil while there are fewer.
   package private(set) var baseSize: Int?
   /// True when something may stand behind `size`.
-  private var hasExcess = false
+  var hasExcess = false
   /// True when a whole record stands there, which must be kept.
   var hasRejectedEnd = false
   /// Why this file must stay as it is; nil for one that may be written.
   package private(set) var damage: LogError?
   /// How many bytes the last write wanted that failed; nil after one that succeeded.
-  private var refusedByteCount: Int?
+  var refusedByteCount: Int?
 
   /// Where records are put together before they are framed.
   var scratch = ByteWriter()
   /// Framed records that wait for `flush`.
-  private var pending: [UInt8] = []
+  var pending: [UInt8] = []
   /// Where each of them ends.
-  private var pendingEnds: [Int] = []
+  var pendingEnds: [Int] = []
+  /// They are written behind `size`, and neither counted nor cut off yet (LogFile+Append.swift).
+  var isPendingWritten = false
 
   /// Capacity that `pending` keeps between flushes; a single larger record gives its memory back.
-  private static let pendingKeptByteCount = 1 << 20
+  static let pendingKeptByteCount = 1 << 20
 
   private init(path: String, kind: FileKind, lock: FileLock, descriptor: Descriptor, fileSystem: FileSystem) {
     self.path = path
@@ -235,7 +237,7 @@ package final class LogFile {
   }
 
   /// A record that ends at `end` is in the file and good.
-  private func noteRecord(end: Int) {
+  func noteRecord(end: Int) {
     size = end
     recordCount += 1
     if recordCount == 2 { baseSize = end }
@@ -249,105 +251,6 @@ package final class LogFile {
       return try fileSystem.status(descriptor.number).size - size
     } catch {
       throw LogError.failed(path, "read error", error)
-    }
-  }
-
-  // MARK: - Append
-
-  /// Frames a record. It is in the file after the next `flush`.
-  ///
-  /// - Parameter data: One JSON object without a final newline.
-  package func append(_ data: UnsafeRawBufferPointer) {
-    RecordHeader.frame(data, kind: kind, into: &pending)
-    pendingEnds.append(pending.count)
-  }
-
-  package func append(_ data: [UInt8]) { data.withUnsafeBytes { append($0) } }
-
-  package var hasPending: Bool { !pendingEnds.isEmpty }
-
-  /// Forgets what waits for `flush`.
-  package func discardPending() {
-    pendingEnds.removeAll(keepingCapacity: true)
-    if pending.capacity > Self.pendingKeptByteCount {
-      pending = []
-    } else {
-      pending.removeAll(keepingCapacity: true)
-    }
-  }
-
-  /// Hands everything pending to the kernel, with one write where the kernel takes it whole.
-  ///
-  /// - Throws: `write failed`, with the file cut back to what it was and the records still pending: flush again, or
-  ///   `discardPending`. The error of an earlier failed sync, until a replacement took the file's place. What is damaged
-  ///   in a file that was kept in spite of it.
-  package func flush() throws(LogError) {
-    guard hasPending else { return }
-    if let failure = damage ?? shared.failure { throw failure }
-    do throws(LogError) { try writePending() } catch {
-      refusedByteCount = pending.count
-      throw error
-    }
-    refusedByteCount = nil
-    let start = size
-    for end in pendingEnds { noteRecord(end: start + end) }
-    discardPending()
-  }
-
-  private func writePending() throws(LogError) {
-    try cutExcess()
-    do throws(SystemError) {
-      try pending.withUnsafeBufferPointer { bytes throws(SystemError) in
-        try descriptor.writeAll(UnsafeRawBufferPointer(bytes), at: size)
-      }
-    } catch {
-      hasExcess = true
-      let report = LogError.failed(path, "write failed", error)
-      // A cut that fails is made up for before the next write; until then readers find a torn tail, which they know.
-      do throws(LogError) { try cutExcess() } catch let cut {
-        throw LogError(
-          .ioError, "\(path): write failed (\(error.text)), and cutting the file back to \(size) bytes", ioError: cut.ioError,
-          code: error.code)
-      }
-      throw report
-    }
-  }
-
-  /// Finds out whether a write like the one that failed would succeed by now, with bytes that are cut off again at once.
-  /// Between the two the file has a torn tail, which every reader knows.
-  ///
-  /// - Throws: As the write would.
-  package func probe() throws(LogError) {
-    if let failure = damage ?? shared.failure { throw failure }
-    guard let count = refusedByteCount else { return }
-    try cutExcess()
-    hasExcess = true
-    do throws(SystemError) {
-      let zeros = [UInt8](repeating: 0, count: min(count, Self.pendingKeptByteCount))
-      var done = 0
-      while done < count {
-        let part = zeros.prefix(count - done)
-        try part.withUnsafeBufferPointer { bytes throws(SystemError) in
-          try descriptor.writeAll(UnsafeRawBufferPointer(bytes), at: size + done)
-        }
-        done += part.count
-      }
-    } catch {
-      try cutExcess()
-      throw LogError.failed(path, "write failed", error)
-    }
-    try cutExcess()
-    refusedByteCount = nil
-  }
-
-  private func cutExcess() throws(LogError) {
-    guard hasExcess else { return }
-    try keepRejectedEnd()
-    do {
-      try fileSystem.truncate(descriptor.number, size)
-      hasExcess = false
-    } catch {
-      throw LogError.failed(path, "cannot truncate to length \(size)", error)
     }
   }
 

@@ -49,20 +49,25 @@ final class DatabaseStore {
     return String(cString: resolved)
   }
 
-  /// Frames the record of a commit; `flush` writes it.
+  /// Frames the record of a commit; `write` writes it.
   func append(_ commit: Commit) -> Bool {
     log.append(commit, dateMilliseconds: server.surroundings.wallMilliseconds(), usesDifferences: usesDifferences)
   }
 
-  func flush() throws(LogError) {
+  /// Hands the framed records to the kernel; `keepWritten` makes them part of the file, `cutWritten` removes them again.
+  func write() throws(LogError) {
     do {
-      try log.flush()
+      try log.writePending()
     } catch {
       noteFailedWrite(error)
       throw error
     }
     if failedWriteCount > 0 { noteRecovery() }
   }
+
+  func keepWritten() { log.keepWritten() }
+
+  func cutWritten() { log.cutWritten() }
 
   func discardPending() { log.discardPending() }
 

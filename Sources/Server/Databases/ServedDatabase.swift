@@ -74,18 +74,24 @@ final class ServedDatabase {
     store?.append(commit) ?? false
   }
 
-  /// - Returns: whether the records are with the kernel; the store logs why they are not.
-  func writeLog() -> Bool { writeLogNow() == nil }
-
-  func writeLogNow() -> OVSDBError? {
+  /// Writes the framed records, which are to be kept or cut off then.
+  ///
+  /// - Returns: why they are not with the kernel, which the store logs.
+  func writeLog() -> OVSDBError? {
     do {
-      try store?.flush()
-      scheduleNameCheck()
+      try store?.write()
       return nil
     } catch {
       return error.object
     }
   }
+
+  func keepLog() {
+    store?.keepWritten()
+    scheduleNameCheck()
+  }
+
+  func cutLog() { store?.cutWritten() }
 
   func discardLog() { store?.discardPending() }
 

@@ -51,13 +51,14 @@ extension Server {
     return isTaken
   }
 
-  /// Hands the records of the databases' commits to the kernel.
+  /// Hands the records of the databases' commits to the kernel: of all or of none, since all of them are made again.
   private func writeLogs(of databases: [DatabaseHandle]) -> Bool {
-    var isWritten = true
-    for handle in databases {
-      if let database = servedDatabases[handle], !database.writeLog() { isWritten = false }
+    for (position, handle) in databases.enumerated() where servedDatabases[handle]?.writeLog() != nil {
+      for written in databases[..<position] { servedDatabases[written]?.cutLog() }
+      return false
     }
-    return isWritten
+    for handle in databases { servedDatabases[handle]?.keepLog() }
+    return true
   }
 
   private func send(_ segment: Segment) {
@@ -90,10 +91,11 @@ extension Server {
   func record(_ commit: Commit, in database: ServedDatabase, previousID: UUID, alone: Bool = false) -> OVSDBError? {
     var isWritten = !database.appendToLog(commit)
     if !isWritten, segments.appendsAtOnce(alone: alone) {
-      if let error = database.writeLogNow() {
+      if let error = database.writeLog() {
         database.takeBackUnpublished(commit, previousID: previousID)
         return error
       }
+      database.keepLog()
       isWritten = true
     }
     segments.add(commit, of: database.handle, previousID: previousID, isWritten: isWritten)

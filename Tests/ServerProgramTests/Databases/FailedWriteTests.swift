@@ -58,4 +58,29 @@ struct FailedWriteTests {
     try server.restart()
     #expect(try Numbers.all(try server.session()) == acknowledged)
   }
+
+  /// Two databases share turns, and the file of one is full: what the other's file holds is there once, in memory and after a restart.
+  @Test func aFullFileDoesNotRepeatWhatWentIntoAnother() throws {
+    let server = try DatabaseServer(.ours, [.schema(Numbers.schema), .schema(Numbers.schema(named: "E"), file: "e.db")])
+    let session = try server.session()
+    try limitFiles(of: server, "6000:")
+    for number in 0..<20 {
+      try session.request("transact", Numbers.insert(number, into: "E"), id: .integer(2 * number))
+      try session.request("transact", Numbers.insert(number, size: 900), id: .integer(2 * number + 1))
+    }
+    var failureCount = 0
+    for number in 0..<40 {
+      let reply = try #require(session.receive(untilReplyTo: .integer(number)).last).json
+      if reply["result"]?.elements?.count != 1 { failureCount += 1 }
+      #expect(number % 2 == 1 || reply["result"]?.elements?.count == 1, "\(reply)")
+    }
+    #expect(failureCount > 0)
+    let select: WireJSON = ["E", ["op": "select", "table": "T", "where": [], "columns": ["_uuid", "n"]]]
+    let before = try session.call("transact", select)[0]?["rows"]?.elements ?? []
+    #expect(before.count == 20)
+    try limitFiles(of: server, "unlimited:")
+    try server.restart()
+    let after = try server.session().call("transact", select)[0]?["rows"]?.elements ?? []
+    #expect(after.count == 20 && Set(after.map(\.text)) == Set(before.map(\.text)))
+  }
 }

@@ -18,10 +18,11 @@ enum Numbers {
   /// A transaction that adds a number.
   ///
   /// - Parameter size: bytes of text beside it.
-  static func insert(_ number: Int, size: Int = 0, isDurable: Bool = false) -> WireJSON {
+  static func insert(_ number: Int, size: Int = 0, isDurable: Bool = false, into name: String = "D") -> WireJSON {
     let text = WireJSON.string(String(repeating: "x", count: size))
     let insert: WireJSON = ["op": "insert", "table": "T", "row": ["n": .integer(number), "s": text]]
-    return isDurable ? ["D", insert, ["op": "commit", "durable": true]] : ["D", insert]
+    let database = WireJSON.string(name)
+    return isDurable ? [database, insert, ["op": "commit", "durable": true]] : [database, insert]
   }
 
   /// The numbers that a server has.
