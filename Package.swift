@@ -136,7 +136,9 @@ let wholeProgramTests: [Target] = [
   .testTarget(
     name: "InteropTests", dependencies: ["TestSupport"], path: "Tests/Interop", exclude: ["python"],
     swiftSettings: settings),
-  .testTarget(name: "ServerTests", dependencies: ["Server", "Streams", "JSON"], swiftSettings: settings),
+  .testTarget(
+    name: "ServerTests",
+    dependencies: ["Server", "Streams", "JSON", "Engine", "OVSDB", "FuzzTargets", nioCore, nioEmbedded], swiftSettings: settings),
   .testTarget(name: "ServerProgramTests", dependencies: ["TestSupport", "ovsdb-server"], swiftSettings: settings),
   .testTarget(name: "DifferentialTests", dependencies: ["TestSupport"], path: "Tests/Differential", swiftSettings: settings),
 ]

@@ -66,6 +66,7 @@ package final class StatefulFuzzer {
     var limits = Limits()
     limits.inlineRowsMax = random.pick([1, 3, 500])
     limits.pieceBytes = random.pick([100, 700])
+    limits.transactionWorkMax = random.pick([50, 400, 100_000])
     limits.backlogRowsMax = random.pick([0, 4, 1000])
     limits.contentsBytesMax = random.pick([0, 2000])
     limits.monitorsMax = 6

@@ -13,6 +13,7 @@
 //   FileLock.swift        who may write
 //   LogFile.swift         one open file: load, sync
 //   LogFile+Append.swift  records behind those that are there
+//   LogAppendix.swift     a large record written by another thread
 //   LogReplacement.swift  a new file put in the place of the old one while the old one still grows
 //   CompactionSchedule.swift  when a file is worth compacting
 // and what they mean:

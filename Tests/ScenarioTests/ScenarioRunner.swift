@@ -91,6 +91,7 @@ final class ScenarioRunner: MonitorClient {
     guard faults.isEmpty else { return "\"broken: \(faults)\"" }
     switch outcome {
     case .blocked: return "blocked"
+    case .exceeded: return "exceeded"
     case .failed: break
     case .committed(let commit, _): if let commit { hub?.publish(commit) }
     }

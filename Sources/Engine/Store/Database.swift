@@ -30,6 +30,8 @@ package final class Database {
   /// The id of the last commit; a random one stands for the state a database had when it was opened.
   package private(set) var lastCommitID: UUID
   var random: RandomSource
+  /// Work that transactions have done here, in units of `WorkUnits`.
+  package private(set) var workDone = 0
   /// Names of the transaction that is being run; kept for the next one, as most transactions name nothing.
   private(set) lazy var symbols = SymbolTable { [unowned self] in makeUUID() }
   package init(schema: DatabaseSchema, random: RandomSource = RandomSource()) {
@@ -85,7 +87,11 @@ package final class Database {
   ) -> Outcome {
     var transaction = Transaction(database: self)
     let outcome = transaction.run(params: params, context: context, into: &writer)
-    if case .blocked = outcome { return outcome }
+    workDone &+= transaction.work
+    switch outcome {
+    case .blocked, .exceeded: return outcome
+    case .committed, .failed: break
+    }
     if !transaction.deferred.isEmpty { deferred += transaction.deferred }
     return outcome
   }
@@ -110,7 +116,7 @@ package final class Database {
     transaction.isRehearsal = true
     switch transaction.run(params: params, context: context, into: &writer) {
     case .committed: return true
-    case .failed: return false
+    case .failed, .exceeded: return false
     case .blocked:
       writer.append("[")
       blocked.write(to: &writer)

@@ -27,6 +27,7 @@ extension Transaction {
       try pruneWeakReferences(&references)
       settleTouched()
     }
+    if isExceeded { return nil }
     try checkIndexes()
     return assembleCommit(references)
   }

@@ -17,8 +17,9 @@ extension Transaction {
   /// Source: RFC 7047 §5.2.1; `uuid` is an extension: Documentation/protocol/transactions.md#insert.
   mutating func insert(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
-  ) throws(OVSDBError) {
+  ) throws {
     guard let table, let rowJSON = members.row else { throw missing(members) }
+    try charge(WorkUnits.changedRow)
     let uuid = try newUUID(members, table)
     let row = Row.make(table: table, uuid: uuid, version: database.makeUUID(), fields: table.defaults)
     var given = ColumnSet()
@@ -78,7 +79,7 @@ extension Transaction {
   /// Source: RFC 7047 §5.2.3.
   mutating func update(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
-  ) throws(OVSDBError) {
+  ) throws {
     guard let table, let rowJSON = members.row, let conditionJSON = members.condition else { throw missing(members) }
     var values: [(ColumnSchema, Datum)] = []
     values.reserveCapacity(rowJSON.count)
@@ -88,7 +89,7 @@ extension Transaction {
         .constraintViolation, "Cannot update immutable column \(column.name) in table \(table.name).", at: members.json)
     }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
-    let uuids = matching(table, condition)
+    let uuids = try matching(table, condition)
     if let role { try checkUpdate(uuids, of: values.map(\.0), in: table, by: role) }
     for uuid in uuids {
       for (column, datum) in values { set(column, of: uuid, in: table.index, to: datum) }
@@ -101,20 +102,22 @@ extension Transaction {
   /// Source: RFC 7047 §5.2.4.
   mutating func mutate(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
-  ) throws(OVSDBError) {
+  ) throws {
     guard let table, let conditionJSON = members.condition, let mutationsJSON = members.mutations else {
       throw missing(members)
     }
     var mutations: [Mutation] = []
     for json in mutationsJSON.elements { mutations.append(try Mutation(json: json, table: table, symbols: symbols)) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
-    let uuids = matching(table, condition)
+    let uuids = try matching(table, condition)
     // Who changes nothing needs no permission: later versions than 3.1.0 count the rows.
     if let role, !mutations.isEmpty { try checkMutate(uuids, of: mutations.map(\.column), in: table, by: role) }
     for uuid in uuids {
       for mutation in mutations {
         guard let row = row(uuid, in: table.index) else { continue }
-        let datum = try mutation.apply(to: row[mutation.column])
+        let before = row[mutation.column]
+        try charge(before.count)
+        let datum = try mutation.apply(to: before)
         set(mutation.column, of: uuid, in: table.index, to: datum)
       }
     }
@@ -126,19 +129,20 @@ extension Transaction {
   /// Source: RFC 7047 §5.2.5.
   mutating func delete(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
-  ) throws(OVSDBError) {
+  ) throws {
     guard let table, let conditionJSON = members.condition else { throw missing(members) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
-    let uuids = matching(table, condition)
+    let uuids = try matching(table, condition)
     if let role { try checkDelete(uuids, in: table, by: role) }
     for uuid in uuids { delete(uuid, in: table.index) }
     writeCount(uuids.count, &writer)
   }
 
   /// The rows a condition selects, by name: the operation changes them while it goes through them.
-  private mutating func matching(_ table: TableSchema, _ condition: Condition) -> [UUID] {
+  private mutating func matching(_ table: TableSchema, _ condition: Condition) throws(OperationFailure) -> [UUID] {
     var uuids: [UUID] = []
-    forEachRow(in: table, where: condition) { uuids.append($0.uuid) }
+    try forEachRow(in: table, where: condition) { uuids.append($0.uuid) }
+    try charge(WorkUnits.changedRow * uuids.count)
     return uuids
   }
 

@@ -123,8 +123,9 @@ extension Transaction {
     }
     if !references.isEmpty { candidates += references.lowered.filter { !tables[$0.tableIndex].schema.isRoot } }
     if candidates.isEmpty { return }
-    while let candidate = candidates.popLast() {
+    while !isExceeded, let candidate = candidates.popLast() {
       guard let row = row(candidate.uuid, in: candidate.tableIndex), strongCount(candidate, references) == 0 else { continue }
+      count(WorkUnits.changedRow)
       delete(candidate.uuid, in: candidate.tableIndex)
       for column in row.table.strongColumns {
         Datum.forEachReferenceChange(from: row[column], to: .empty, type: column.type, isStrong: true) { target, delta in
@@ -148,6 +149,8 @@ extension Transaction {
       let suspects = suspectReferrers()
       if suspects.isEmpty { return }
       for referrer in suspects where done.insert(referrer).inserted {
+        count(WorkUnits.changedRow)
+        if isExceeded { return }
         if try prune(referrer, &references) { lostStrong = true }
       }
       guard lostStrong else { return }

@@ -10,6 +10,8 @@ enum OperationFailure: Error {
   case error(OVSDBError)
   /// A `wait` is not met yet.
   case blocked(timeoutMilliseconds: Int64?)
+  /// It would take too much work.
+  case exceeded
 }
 
 /// The operations of RFC 7047 §5.2 and `assert`.
@@ -82,6 +84,7 @@ extension Transaction {
     let start = writer.count
     self.params = params
     deferral = context.deferral
+    workMax = context.workMax
     let count = params.count - 1
     role = context.role
     resolveForwardNames(params)
@@ -105,19 +108,26 @@ extension Transaction {
         case .blocked(let timeout):
           writer.truncate(to: start)
           return .blocked(timeoutMilliseconds: timeout, tables: tablesRead)
+        case .exceeded:
+          writer.truncate(to: start)
+          return .exceeded
         }
       }
     }
-    return finish(count, &writer)
+    return finish(count, start, &writer)
   }
 
-  private mutating func finish(_ count: Int, _ writer: inout ByteWriter) -> Outcome {
+  private mutating func finish(_ count: Int, _ start: Int, _ writer: inout ByteWriter) -> Outcome {
     if isRehearsal {
       writer.append("]")
       return .committed(nil, isDurable: false)
     }
     do {
       let commit = try makeCommit()
+      if isExceeded {
+        writer.truncate(to: start)
+        return .exceeded
+      }
       writer.append("]")
       if let commit { apply(commit) }
       return .committed(commit, isDurable: isDurable)
@@ -155,6 +165,8 @@ extension Transaction {
       }
       let table = try members.check(name.members, schema: database.schema)
       if let table { tablesRead.insert(table.index) }
+      if !context.mayChange, !name.isReadOnly { throw OperationFailure.exceeded }
+      try charge(WorkUnits.operation + WorkUnits.value * json.valueCount)
       try perform(name, members, table, context, &writer)
       if context.isReadOnly, !name.isReadOnly {
         let reason = context.readOnlyReason.map { ": \($0)" } ?? " when database server is in read only mode"

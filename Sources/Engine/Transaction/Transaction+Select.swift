@@ -13,7 +13,7 @@ extension Transaction {
   /// Source: RFC 7047 §5.2.2; `sort` is an extension: Documentation/protocol/transactions.md#select.
   mutating func select(
     _ members: OperationMembers, _ table: TableSchema?, _ writer: inout ByteWriter
-  ) throws(OVSDBError) {
+  ) throws {
     guard let table, let conditionJSON = members.condition else { throw missing(members) }
     let condition = try Condition(json: conditionJSON, table: table, symbols: symbols)
     let columns = try members.columns.map { json throws(OVSDBError) in try columnList(json, table) } ?? table.allColumns
@@ -30,16 +30,20 @@ extension Transaction {
       } else {
         try leave(select)
       }
-    } else if isDistinct, sort.isEmpty {
+      writer.append("]}")
+      return
+    }
+    if isDistinct, sort.isEmpty {
       var isFirst = true
-      forEachRow(in: table, where: condition) { row in
+      try forEachRow(in: table, where: condition) { row in
         if !isFirst { writer.append(",") }
         isFirst = false
         row.write(columns, to: &writer)
       }
     } else {
       var rows: [Row] = []
-      forEachRow(in: table, where: condition) { rows.append($0) }
+      try forEachRow(in: table, where: condition) { rows.append($0) }
+      try charge(WorkUnits.selectedRow * rows.count)
       arrange(&rows, by: sort, for: columns, isDistinct: isDistinct)
       Self.write(rows, columns, &writer)
     }

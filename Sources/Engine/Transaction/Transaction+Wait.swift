@@ -29,7 +29,7 @@ extension Transaction {
     }
     let wanted = try rowSet(rowsJSON, table, columns)
     var found: Set<[Datum]> = []
-    forEachRow(in: table, where: condition) { row in found.insert(columns.map { row[$0] }) }
+    try forEachRow(in: table, where: condition) { row in found.insert(columns.map { row[$0] }) }
     if (wanted == found) == isEqualWanted {
       writer.append("{}")
       return

@@ -32,6 +32,9 @@ struct Transaction {
   var tablesRead = ColumnSet()
   /// Whose rules the operations are held to (AccessControl.swift); nil: nobody's.
   var role: AccessRole?
+  /// Work done so far, and how much may be (Transaction+Work.swift).
+  var work = 0
+  var workMax = Int.max
   /// Nothing is committed in the end.
   var isRehearsal = false
   /// Set when the changes are another server's (Transaction+Replica.swift).
@@ -105,7 +108,11 @@ struct Transaction {
   /// Calls `body` with each row that a condition selects.
   ///
   /// Rows are found by `_uuid` or by an index where the condition allows it, else by looking at all of them.
-  mutating func forEachRow(in table: TableSchema, where condition: Condition, _ body: (Row) -> Void) {
+  ///
+  /// - Throws: `.exceeded` before it looks at too many.
+  mutating func forEachRow(
+    in table: TableSchema, where condition: Condition, _ body: (Row) -> Void
+  ) throws(OperationFailure) {
     func visit(_ row: Row) { if condition.allHold({ row[$0] }) { body(row) } }
     let overlay = overlayPosition(table.index)
     switch candidates(in: table, condition) {
@@ -116,6 +123,7 @@ struct Transaction {
       if let row = tables[table.index].row(index: index, key: key), !isOverlaid(row.uuid, overlay) { visit(row) }
       if let overlay { overlays[overlay].forEachRow(index: index, key: key, visit) }
     case .all:
+      try chargeScan(of: table, condition)
       let prepared = PreparedCondition(condition)
       for row in tables[table.index].rows.values where prepared.holds(for: row) && !isOverlaid(row.uuid, overlay) { body(row) }
       guard let overlay else { return }

@@ -18,6 +18,10 @@ package struct TransactionContext {
   package var elapsedMilliseconds: Int64
   /// False for a tool without a server, where nobody can make a wait come true.
   package var canWait: Bool
+  /// Work after which the transaction is given up with `.exceeded`, in units of `WorkUnits`.
+  package var workMax = Int.max
+  /// False: it is given up with `.exceeded` before it changes anything, because another one is under way.
+  package var mayChange = true
   /// Which selects are left to the caller; nil: none.
   package var deferral: DeferralTerms?
 
@@ -54,6 +58,8 @@ package enum Outcome {
   case committed(Commit?, isDurable: Bool)
   /// An error stands in the result array; nothing changed.
   case failed
+  /// It takes more work than `TransactionContext.workMax`, or would change what may not be changed at this moment; nothing of it is left.
+  case exceeded
   /// A `wait` is not met: run the transaction again when one of `tables` changes or after `timeoutMilliseconds` since the request.
   case blocked(timeoutMilliseconds: Int64?, tables: ColumnSet)
 }

@@ -45,6 +45,9 @@ extension JSONValue {
     return true
   }
 
+  /// Values in it, names of members and itself included.
+  package var valueCount: Int { entry.span }
+
   /// The memory of a deep copy, in bytes.
   package var detachedSize: Int {
     let source = tape.pointee.entries + index

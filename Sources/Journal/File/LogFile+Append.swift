@@ -44,6 +44,7 @@ extension LogFile {
   package func writePending() throws(LogError) {
     guard hasPending else { return }
     precondition(!isPendingWritten, "\(path): records are written twice")
+    guard !hasAppendix else { throw LogError(.ioError, "\(path): a large record is being written") }
     if let failure = damage ?? shared.failure { throw failure }
     do throws(LogError) { try write() } catch {
       refusedByteCount = pending.count
@@ -97,7 +98,7 @@ extension LogFile {
   /// - Throws: As the write would.
   package func probe() throws(LogError) {
     if let failure = damage ?? shared.failure { throw failure }
-    guard let count = refusedByteCount else { return }
+    guard let count = refusedByteCount, !hasAppendix else { return }
     try cutExcess()
     hasExcess = true
     do throws(SystemError) {
@@ -118,7 +119,7 @@ extension LogFile {
     refusedByteCount = nil
   }
 
-  private func cutExcess() throws(LogError) {
+  func cutExcess() throws(LogError) {
     guard hasExcess else { return }
     try keepRejectedEnd()
     do {

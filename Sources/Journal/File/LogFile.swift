@@ -72,6 +72,8 @@ package final class LogFile {
   var pendingEnds: [Int] = []
   /// They are written behind `size`, and neither counted nor cut off yet (LogFile+Append.swift).
   var isPendingWritten = false
+  /// Another thread writes behind `size` (LogAppendix.swift).
+  package internal(set) var hasAppendix = false
 
   /// Capacity that `pending` keeps between flushes; a single larger record gives its memory back.
   static let pendingKeptByteCount = 1 << 20

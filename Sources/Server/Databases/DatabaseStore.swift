@@ -65,6 +65,29 @@ final class DatabaseStore {
     if failedWriteCount > 0 { noteRecovery() }
   }
 
+  func beginAppendix() throws(LogError) -> LogAppendix {
+    do {
+      return try log.beginAppendix()
+    } catch {
+      noteFailedWrite(error)
+      throw error
+    }
+  }
+
+  /// - Returns: why the record is not in the file although it is wanted.
+  func endAppendix(_ written: Result<Int, LogError>, isKept: Bool) -> LogError? {
+    do throws(LogError) {
+      let end = try written.get()
+      try log.endAppendix(keeping: isKept ? end : nil)
+      if failedWriteCount > 0 { noteRecovery() }
+      return nil
+    } catch {
+      if log.hasAppendix { try? log.endAppendix(keeping: nil) }
+      noteFailedWrite(error)
+      return error
+    }
+  }
+
   func keepWritten() { log.keepWritten() }
 
   func cutWritten() { log.cutWritten() }

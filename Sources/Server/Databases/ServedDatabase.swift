@@ -31,6 +31,8 @@ final class ServedDatabase {
   /// What clients that write are told in the place of the usual words.
   let readOnlyReason: String?
   var triggers = TriggerQueue()
+  /// Transactions that take long, and those behind them.
+  var line = LongTransactionLine()
   /// Commits for a conversion that goes on beside them; nil when there is none.
   var followed: [Commit]?
   /// Initial contents that are being encoded or were a moment ago.
@@ -106,18 +108,23 @@ final class ServedDatabase {
 
   /// Takes over what was made of the database elsewhere: so many changes that nobody is told of them one by one.
   ///
+  /// - Parameter keepsHistory: whether those who know an earlier state are told the difference; else everything anew, which is not much
+  ///   more when nearly everything has changed.
   /// - Returns: what was there before.
-  func adopt(_ made: Database, _ commit: Commit) -> Remains {
+  func adopt(_ made: Database, _ commit: Commit, keepsHistory: Bool = false) -> Remains {
     precondition(followed == nil, "nothing else replaces the database meanwhile")
     let before = database.snapshot
     let tables = database.adopt(made)
-    // Whoever knows an earlier state is told everything anew, which is not much more than what has changed.
-    let old = history
-    history = History(baseID: commit.id, bytesMax: server.limits.historyBytesMax)
+    let old = keepsHistory ? nil : history
+    if keepsHistory {
+      history.append(commit, databaseBytes: database.byteCount)
+    } else {
+      history = History(baseID: commit.id, bytesMax: server.limits.historyBytesMax)
+    }
     hub.publishLarge(commit, before: before)
     server.remotes.databaseChanged(self)
     server.tlsColumns?.databaseChanged(self)
-    return Remains((tables, old, before), tables: before.tables)
+    return Remains((tables, old as Any, before), tables: before.tables)
   }
 
   /// Takes back the last commit, which was published to sessions whose output is taken back as well.

@@ -88,7 +88,7 @@ extension Server {
         databaseLog.error("\(database.name): the server's own transaction failed: \(error)")
       }
     case .committed(nil, _): break
-    case .failed, .blocked: databaseLog.error("\(database.name): the server's own transaction failed: \(result.string)")
+    case .failed, .blocked, .exceeded: databaseLog.error("\(database.name): the server's own transaction failed: \(result.string)")
     }
     scheduleClosing()
   }

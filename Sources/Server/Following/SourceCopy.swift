@@ -132,7 +132,7 @@ extension Server {
   }
 
   /// Makes a commit that was made of the same rows elsewhere.
-  private func make(_ commit: Commit, in database: ServedDatabase) -> OVSDBError? {
+  func make(_ commit: Commit, in database: ServedDatabase) -> OVSDBError? {
     let previousID = database.database.lastCommitID
     database.database.apply(commit)
     return recordAlone(commit, in: database, previousID: previousID)

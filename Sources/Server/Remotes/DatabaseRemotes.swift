@@ -127,7 +127,8 @@ struct DatabaseColumn {
   ///   - remote: the remote of a target.
   ///   - refusal: why a target is not served at all.
   func writeStatus(_ remote: (String) -> Remote?, refusal: (String) -> String?) {
-    guard column.type.key.type == .uuid, !database.isReadOnly else { return }
+    // While a long transaction is under way nothing else changes the database.
+    guard column.type.key.type == .uuid, !database.isReadOnly, !database.line.isBusy else { return }
     var operations: [String] = []
     for row in managers {
       guard let target = row.string("target") else { continue }

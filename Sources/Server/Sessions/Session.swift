@@ -3,6 +3,7 @@
 // One client's connection to the server: what it has asked for and what it is owed. Its requests are dispatched in
 // Session+Dispatch.swift; Turn.swift says when.
 
+import DequeModule
 import Engine
 import JSON
 import JSONRPC
@@ -34,6 +35,10 @@ final class Session {
   var conversions: Set<String> = []
   /// Requests that a relay has passed on to its source, by the text of their id.
   var forwarded: [String: ForwardedRequest] = [:]
+  /// A request that is not answered yet; those behind it wait.
+  var longTransaction: LongTransaction?
+  /// Replies that leave as soon as the client takes them.
+  var owedReplies: Deque<LongTransaction> = []
   /// Bytes of those that wait because there is no source.
   var waitingBytes = 0
   /// Monitors by the text of their id, over all databases.
@@ -86,7 +91,7 @@ final class Session {
 
   /// Whether another request may be executed.
   var isClogged: Bool {
-    stream != nil || isClosed || !connection.isWritable || connection.output.count > Self.outputBytesMax
+    stream != nil || longTransaction != nil || isClosed || !connection.isWritable || connection.output.count > Self.outputBytesMax
       || held.count > Self.heldPiecesMax || waitingBytes > Self.outputBytesMax || forwarded.count > Self.forwardedMax
   }
 
@@ -106,7 +111,10 @@ final class Session {
         isStalled = true
         return count
       }
-      if hasPostponed { wakePostponed() }
+      if hasPostponed {
+        wakePostponed()
+        continue
+      }
       // A look at the clock for every request would be felt.
       if count & 3 == 3, server.eventLoop.now >= end { break }
       let message: RPCMessage?
@@ -271,7 +279,7 @@ extension Session: RPCConnectionOwner {
 
   /// Counts what the client's input takes, with its requests that wait for a relay's source.
   private func noteInput() {
-    let bytes = connection.input.memoryBytes + waitingBytes
+    let bytes = connection.input.memoryBytes + waitingBytes + (longTransaction?.bytes ?? 0)
     guard bytes != inputBytes else { return }
     server.inputBytes += bytes - inputBytes
     inputBytes = bytes

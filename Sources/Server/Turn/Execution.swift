@@ -12,12 +12,32 @@ struct TransactionResult: ~Copyable {
   var bytes: ByteWriter
   /// Selects whose rows belong into the array, in order; they are written while the reply is sent.
   var deferred: [DeferredRows] = []
+
+  /// Puts an error behind the results.
+  mutating func append(_ error: OVSDBError) {
+    bytes.truncate(to: bytes.count - 1)
+    if bytes.count > 1 { bytes.append(",") }
+    error.write(to: &bytes)
+    bytes.append("]")
+  }
+}
+
+/// Where a transaction comes from.
+enum ExecutionOrigin {
+  /// The input of its session, which it can be executed from again.
+  case request
+  /// It was blocked.
+  case trigger
+  /// The line of those that come behind a long one.
+  case line
 }
 
 /// What became of a run of a transaction.
 enum Execution: ~Copyable {
   case done(TransactionResult, isDurable: Bool)
   case blocked(timeoutMilliseconds: Int64?, tables: ColumnSet)
+  /// It takes too long for the loop, or comes behind one that does (LongTransaction.swift).
+  case exceeded
 }
 
 /// Memory of results that were copied into their replies, for the next one.
@@ -41,19 +61,23 @@ struct ResultMemory: ~Copyable {
 }
 
 extension Server {
+  /// Which selects are left to be written while the reply is sent.
+  var deferralTerms: DeferralTerms {
+    DeferralTerms(rowsMin: limits.inlineRowsMax, arrangedRowsMax: limits.arrangedRowsMax - rowArranger.rowCount)
+  }
+
   /// Runs a transaction.
-  ///
-  /// - Parameter alone: see `record`.
   func execute(
-    _ params: JSONValue, in database: ServedDatabase, for session: Session, elapsedMilliseconds: Int64, alone: Bool = false
+    _ params: JSONValue, in database: ServedDatabase, for session: Session, elapsedMilliseconds: Int64, from origin: ExecutionOrigin
   ) -> Execution {
     var result = resultMemory.makeResult()
     let previousID = database.database.lastCommitID
-    let context = TransactionContext(
+    var context = TransactionContext(
       isReadOnly: session.isReadOnly || database.isReadOnly, ownsLock: session.ownsLock,
       elapsedMilliseconds: elapsedMilliseconds, readOnlyReason: database.readOnlyReason,
-      deferral: DeferralTerms(rowsMin: limits.inlineRowsMax, arrangedRowsMax: limits.arrangedRowsMax - rowArranger.rowCount),
-      role: session.role)
+      deferral: deferralTerms, role: session.role)
+    context.workMax = limits.transactionWorkMax
+    context.mayChange = origin == .line || !database.line.isBusy
     let outcome = database.database.transact(
       params: params, context: context, into: &result.bytes, deferring: &result.deferred)
     switch outcome {
@@ -63,12 +87,12 @@ extension Server {
     case .blocked(let timeout, let tables):
       resultMemory.reuse(result)
       return .blocked(timeoutMilliseconds: timeout, tables: tables)
+    case .exceeded:
+      resultMemory.reuse(result)
+      return .exceeded
     case .committed(let commit, let isDurable):
-      if let commit, let error = record(commit, in: database, previousID: previousID, alone: alone) {
-        result.bytes.truncate(to: result.bytes.count - 1)
-        if result.bytes.count > 1 { result.bytes.append(",") }
-        error.write(to: &result.bytes)
-        result.bytes.append("]")
+      if let commit, let error = record(commit, in: database, previousID: previousID, alone: origin != .request) {
+        result.append(error)
         return .done(result, isDurable: false)
       }
       return .done(result, isDurable: isDurable)

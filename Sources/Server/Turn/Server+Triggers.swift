@@ -46,19 +46,24 @@ extension Server {
 
   /// Runs a blocked transaction again.
   func run(_ trigger: Trigger) {
-    guard trigger.database.triggers.contains(trigger) else { return }
+    guard trigger.database.triggers.contains(trigger), !trigger.isLinedUp else { return }
     closeSegment()
     let session = trigger.session
     // The reply may be large, and a client that does not read gets no more.
     if session.isClogged { return session.postpone(trigger) }
     // A trigger's request cannot be taken back to its session's input: it has the log to itself.
     let execution = trigger.params.withRoot { params in
-      execute(params, in: trigger.database, for: session, elapsedMilliseconds: trigger.elapsedMilliseconds, alone: true)
+      execute(params, in: trigger.database, for: session, elapsedMilliseconds: trigger.elapsedMilliseconds, from: .trigger)
     }
     switch consume execution {
     case .blocked(let timeout, let tables):
       trigger.tables = tables
       if let timeout { scheduleTimeout(of: trigger, timeout) }
+    case .exceeded:
+      line(
+        up: LongTransaction(
+          session: session, database: trigger.database, id: trigger.id, key: trigger.id, params: .params(trigger.params),
+          arrival: trigger.arrival, trigger: trigger))
     case .done(let result, let isDurable):
       remove(trigger)
       session.replyToTransact(idText: trigger.id, result, database: trigger.database, isDurable: isDurable)

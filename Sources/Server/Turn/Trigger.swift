@@ -25,6 +25,8 @@ final class Trigger {
   var handle = TriggerHandle.none
   /// It will be run again (`Server.wakeTriggers`).
   var isDue = false
+  /// It is being run beside the loop, or comes behind those that are.
+  var isLinedUp = false
   /// It is due, and its client does not read.
   var isPostponed = false
   private var timer: Scheduled<Void>?
@@ -73,5 +75,7 @@ extension Session {
       trigger.isPostponed = false
       server.wake(trigger)
     }
+    sendOwedReplies()
+    if !owedReplies.isEmpty { hasPostponed = true }
   }
 }
