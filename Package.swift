@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioLocks: Target.Dependency = .product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let hashTrees: Target.Dependency = .product(name: "HashTreeCollections", package: "swift-collections")
@@ -39,7 +40,8 @@ let libraries: [Target] = [
     name: "Streams", dependencies: ["CPosixShims", "Files", nioCore, nioPosix, nioSSL, nioTLS, crypto, logging],
     swiftSettings: settings),
   .target(name: "JSONRPC", dependencies: ["JSON", "Streams", nioCore, nioPosix, logging], swiftSettings: settings),
-  .target(name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioPosix], swiftSettings: settings),
+  .target(
+    name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioLocks, nioPosix, deques], swiftSettings: settings),
   .target(
     name: "Control", dependencies: ["CPosixShims", "JSON", "JSONRPC", "Streams", "Daemon", nioCore, nioPosix, logging],
     swiftSettings: settings),

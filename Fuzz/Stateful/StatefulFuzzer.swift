@@ -33,7 +33,6 @@ package final class StatefulFuzzer {
   private var random: SeededRandom
   private let directory: RunDirectory
   private let group: MultiThreadedEventLoopGroup
-  private let threads: NIOThreadPool
   private let server: NIOLoopBound<Server>
   private let schema: DatabaseSchema
   private let socket: String
@@ -61,8 +60,6 @@ package final class StatefulFuzzer {
     schema = try JSONDocument.parse(Catalog.schemaText).withRoot { try DatabaseSchema(json: $0) }
     _ = try DatabaseFile.create(file, schema: schema)
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    threads = NIOThreadPool(numberOfThreads: 2)
-    threads.start()
     var limits = Limits()
     limits.inlineRowsMax = random.pick([1, 3, 500])
     limits.pieceBytes = random.pick([100, 700])
@@ -72,10 +69,10 @@ package final class StatefulFuzzer {
     limits.monitorsMax = 6
     limits.waitsMax = 4
     limits.locksMax = 3
-    let (group, threads, path, socket, chosen) = (group, threads, directory.path, socket, limits)
+    let (group, path, socket, chosen) = (group, directory.path, socket, limits)
     let loop = group.next()
     server = try loop.submit {
-      let server = Server(group: group, threads: threads, rundir: path, limits: chosen)
+      let server = Server(group: group, hasThreads: true, rundir: path, limits: chosen)
       try server.makeServerDatabase()
       try server.openDatabase(file)
       try server.listen(on: "punix:\(socket)")
@@ -92,7 +89,6 @@ package final class StatefulFuzzer {
       server.value.endThreads()
     }.wait()
     try? group.syncShutdownGracefully()
-    try? threads.syncShutdownGracefully()
   }
 
   private func run(steps: Int) throws -> StatefulReport {

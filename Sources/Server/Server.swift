@@ -10,7 +10,6 @@ import JSON
 import JSONRPC
 import Logging
 import NIOCore
-import NIOPosix
 import OVSDB
 import Serving
 
@@ -59,15 +58,7 @@ package final class Server {
   private(set) lazy var backups = BackupManager(server: self)
   /// Of relays that are not configured by a file.
   var relayProbeMilliseconds = Relay.defaultProbeMilliseconds
-  /// Nil: slow work is done on the loop, a moment later.
-  private let threads: NIOThreadPool?
-  package var embeddedWork = EmbeddedWork()
-  /// Syncs wait for nothing but the disk.
-  private let syncThread = NIOThreadPool(numberOfThreads: 1)
-  /// Compactions and conversions, one after the other, so that the others find their threads free.
-  private let rewritingThread = NIOThreadPool(numberOfThreads: 1)
-  /// Sorts the rows of large selects (RowArranger.swift), which may take seconds.
-  private let sortingThread = NIOThreadPool(numberOfThreads: 1)
+  package var slowWork: SlowWork
 
   // The turn (Turn.swift).
   var ready: Deque<Session> = []
@@ -92,9 +83,9 @@ package final class Server {
   /// Contents that are being sent or were a moment ago, oldest first.
   var sharedContents: [SharedContents] = []
 
-  /// - Parameter threads: for slow work; nil: there are none at all, and the loop's owner lets time pass (EmbeddedServer.swift).
+  /// - Parameter hasThreads: for slow work; if not, the loop's owner lets time pass (EmbeddedServer.swift).
   package init(
-    group: any EventLoopGroup, threads: NIOThreadPool?, rundir: String, limits: Limits = Limits(),
+    group: any EventLoopGroup, hasThreads: Bool, rundir: String, limits: Limits = Limits(),
     storageOptions: StorageOptions = StorageOptions(), surroundings: Surroundings = Surroundings()
   ) {
     self.surroundings = surroundings
@@ -102,19 +93,10 @@ package final class Server {
     self.limits = limits
     self.group = group
     eventLoop = group.next()
-    self.threads = threads
+    slowWork = SlowWork(hasThreads: hasThreads)
     self.rundir = rundir
     random = surroundings.random
     id = UUID.random(using: &random)
-    guard threads != nil else { return }
-    syncThread.start()
-    rewritingThread.start()
-    sortingThread.start()
-  }
-
-  /// Ends the threads of a server that is done with, in a program that goes on.
-  package func endThreads() {
-    for pool in [syncThread, rewritingThread, sortingThread] { pool.shutdownGracefully { _ in } }
   }
 
   // MARK: - Databases
@@ -250,36 +232,6 @@ package final class Server {
     soon { [self] in
       isClosingScheduled = false
       closeSegment()
-    }
-  }
-
-  /// Which threads do a slow work.
-  package enum BackgroundWork {
-    case sync
-    case rewriting
-    case sorting
-    case other
-  }
-
-  /// Does slow work on a thread of its own and comes back to the loop with the result.
-  func inBackground<R: Sendable>(
-    on kind: BackgroundWork = .other, _ work: @escaping @Sendable () -> R, then done: @escaping (R) -> Void
-  ) {
-    guard let others = threads else { return doLater(kind, work, then: done) }
-    let done = NIOLoopBound(done, eventLoop: eventLoop)
-    let eventLoop = eventLoop
-    let chosen =
-      switch kind {
-      case .sync: syncThread
-      case .rewriting: rewritingThread
-      case .sorting: sortingThread
-      case .other: others
-      }
-    chosen.submit { state in
-      // Only an ending process cancels its work.
-      guard state == .active else { return }
-      let result = work()
-      eventLoop.execute { done.value(result) }
     }
   }
 }

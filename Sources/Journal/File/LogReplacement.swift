@@ -76,10 +76,10 @@ package final class LogReplacement: @unchecked Sendable {
     try copyAttributes()
   }
 
-  /// A replacement that is not put in place leaves nothing behind. Failing to remove it is harmless: the next one does.
-  ///
-  /// The name may belong to a later replacement by now, which must keep it.
-  deinit {
+  deinit { discard() }
+
+  /// Removes the file, unless it is in place or the name belongs to a later one by now. Failing is harmless: the next one does it.
+  package func discard() {
     guard !isInPlace, let own = try? fileSystem.status(descriptor.number).identity,
       let number = try? fileSystem.open(resolvedPath, O_RDONLY | O_NOFOLLOW, 0)
     else { return }

@@ -2,6 +2,7 @@
 //
 // A database with all that serving it takes: its log, its monitors, its recent history, the transactions that wait on it.
 
+import Daemon
 import Engine
 import JSON
 import Journal
@@ -53,6 +54,8 @@ final class ServedDatabase {
   /// A sync failed. `isRewriting`: the file is being replaced for that; otherwise durable commits fail at once, until the next try.
   private var healing: (isRewriting: Bool, failure: LogError)?
   private unowned let server: Server
+  /// Waits for the disk. Each database has its own: a slow disk holds up nobody else.
+  let syncing: Lane
 
   var name: String { database.schema.name }
 
@@ -62,10 +65,13 @@ final class ServedDatabase {
     isFixed = isReadOnly
     self.readOnlyReason = readOnlyReason
     self.server = server
+    syncing = Lane(name: "sync \(database.schema.name)", threadsMax: 1)
     hub = MonitorHub(schema: database.schema)
     hub.backlogRowsMax = server.limits.backlogRowsMax
     history = History(baseID: database.lastCommitID, bytesMax: server.limits.historyBytesMax)
   }
+
+  deinit { syncing.end() }
 
   // MARK: - Commits
 
@@ -165,7 +171,7 @@ final class ServedDatabase {
     else { return }
     let number = wantedSync
     runningSync = number
-    server.inBackground(on: .sync) {
+    server.inBackground(on: syncing) {
       target.result()
     } then: { [self] failure in
       runningSync = nil
@@ -220,7 +226,7 @@ final class ServedDatabase {
 
   private func checkName() {
     guard isServed, !areSyncsHeld, healing == nil, let target = store?.syncTarget else { return }
-    server.inBackground(on: .sync) {
+    server.inBackground(on: syncing) {
       target.nameFailure()
     } then: { [self] _ in
       // The file may have been replaced meanwhile, and what was found with it.

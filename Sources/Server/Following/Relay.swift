@@ -276,7 +276,7 @@ final class Relay {
       return server.take(copy, into: database) { [weak self] in self?.generation == generation } done: { finish($0) }
     }
     let random = server.makeRandom()
-    server.inBackground(on: .rewriting) { copy.run(Database(schema: schema, random: random)) } then: { [weak self] error in
+    server.inBackground(on: server.slowWork.rewriting) { copy.run(Database(schema: schema, random: random)) } then: { [weak self] error in
       guard let self, self.generation == generation else { return }
       if error == nil { install(copy) }
       server.letGo(Remains(copy.takeRemains()))

@@ -110,7 +110,7 @@ extension Server {
       letGo(Remains(copy.takeRemains()))
       if isWanted() { done(error) }
     }
-    inBackground(on: .rewriting) { copy.run(Database(snapshot, random: random)) } then: { [self] error in
+    inBackground(on: slowWork.rewriting) { copy.run(Database(snapshot, random: random)) } then: { [self] error in
       closeSegment()
       if let error { return finish(error) }
       guard isPossible() else { return finish(Self.changedMeanwhile(database)) }
@@ -150,8 +150,11 @@ extension Server {
     } catch {
       return done(error.object)
     }
+    let finish: (LogError?) -> Void = { [self] failure in
+      discard(failure == nil ? nil : replacement) { done(failure?.object) }
+    }
     let wallMilliseconds = surroundings.wallMilliseconds
-    inBackground(on: .rewriting) { () -> LogError? in
+    inBackground(on: slowWork.rewriting) { () -> LogError? in
       do throws(LogError) {
         try replacement.append(
           snapshot, comment: "copied from an active server", dateMilliseconds: wallMilliseconds(), isDifference: true)
@@ -161,7 +164,7 @@ extension Server {
         return error
       }
     } then: { [self] failure in
-      if let failure { return done(failure.object) }
+      if let failure { return finish(failure) }
       putInPlace(of: database) {
         replacement.catchUpResult(copiesCommits: false)
       } swap: { [self] () throws(LogError) in
@@ -170,7 +173,7 @@ extension Server {
         store.restartSchedule()
         return adopt(copy, in: database)?.with(file) ?? Remains(file)
       } done: {
-        done($0?.object)
+        finish($0)
       }
     }
   }
@@ -191,7 +194,7 @@ extension Server {
   /// Lets go of something on a thread that has the time.
   func letGo(_ remains: Remains) {
     let isTrimming = trimsMemory
-    inBackground(on: .rewriting) {
+    inBackground(on: slowWork.rewriting) {
       remains.release(isTrimming: isTrimming)
     } then: { _ in }
   }

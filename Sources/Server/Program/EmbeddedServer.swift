@@ -21,7 +21,7 @@ package final class EmbeddedServer {
   package init(
     on loop: any EventLoop, rundir: String, limits: Limits, role: String? = nil, surroundings: Surroundings = Surroundings()
   ) throws {
-    server = Server(group: loop, threads: nil, rundir: rundir, limits: limits, surroundings: surroundings)
+    server = Server(group: loop, hasThreads: false, rundir: rundir, limits: limits, surroundings: surroundings)
     var options = RemoteOptions()
     options.role = role ?? ""
     // It never listens.

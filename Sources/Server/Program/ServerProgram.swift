@@ -79,7 +79,7 @@ package enum ServerProgram {
     guard let path = arguments.configurationFile else { Program.fail("--check-config needs --config-file") }
     MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
       loop.execute {
-        let server = Server(group: loop, threads: nil, rundir: Paths.runDirectory)
+        let server = Server(group: loop, hasThreads: false, rundir: Paths.runDirectory)
         do throws(ServerConfiguration.Failure) {
           Program.writeOutput(try server.checkConfiguration(at: path, strictness: arguments.configurationStrictness))
         } catch {
@@ -96,15 +96,13 @@ package enum ServerProgram {
     _ arguments: Arguments, _ inherited: InheritedRemotes, _ saved: SavedConfiguration?, _ watchdog: Watchdog?,
     _ daemonizer: Daemonizer
   ) -> Never {
-    let threads = NIOThreadPool(numberOfThreads: 2)
-    threads.start()
     // The loop runs on the process's first thread: glibc gives memory to other threads' heaps a page at a time, with a system call for
     // each, and to that thread's in larger steps. Everything is opened on the loop that will serve it.
     MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
       loop.execute {
         do {
           let server = Server(
-            group: loop, threads: threads, rundir: Paths.runDirectory, limits: arguments.limits,
+            group: loop, hasThreads: true, rundir: Paths.runDirectory, limits: arguments.limits,
             storageOptions: arguments.storage)
           server.savedConfiguration = saved
           try start(server, arguments, inherited)

@@ -54,12 +54,14 @@ extension Server {
     store.rewriting.take()
     let snapshot = database.database.snapshot
     let finish: (LogError?) -> Void = { [self] failure in
-      endRewrite(of: store)
-      store.restartSchedule()
-      done(failure)
+      discard(failure == nil ? nil : replacement) { [self] in
+        endRewrite(of: store)
+        store.restartSchedule()
+        done(failure)
+      }
     }
     let wallMilliseconds = surroundings.wallMilliseconds
-    inBackground(on: .rewriting) { () -> LogError? in
+    inBackground(on: slowWork.rewriting) { () -> LogError? in
       do throws(LogError) {
         try replacement.append(
           snapshot, comment: comment, dateMilliseconds: wallMilliseconds(), isDifference: true)

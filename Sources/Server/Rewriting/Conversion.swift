@@ -57,16 +57,18 @@ final class ServerConversion {
       database.database.snapshot, to: schema, in: replacement, random: server.makeRandom(),
       wallMilliseconds: server.surroundings.wallMilliseconds)
     let finish: (OVSDBError?) -> Void = { [self] error in
-      server.endRewrite(of: database.store)
-      database.followed = nil
-      if error != nil, !isInPlace, work.hasLostTrack, isServed { return run(swapped: swapped, done: done) }
-      if isInPlace { database.store?.restartSchedule() }
-      done(error)
+      server.discard(error == nil ? nil : work.replacement) { [self] in
+        server.endRewrite(of: database.store)
+        database.followed = nil
+        if error != nil, !isInPlace, work.hasLostTrack, isServed { return run(swapped: swapped, done: done) }
+        if isInPlace { database.store?.restartSchedule() }
+        done(error)
+      }
     }
     if attempt > Self.attemptsMax {
       return convertAtOnce(work, swapped, finish)
     }
-    server.inBackground(on: .rewriting) { work.convertAll() } then: { [self] error in follow(work, error, swapped, finish) }
+    server.inBackground(on: server.slowWork.rewriting) { work.convertAll() } then: { [self] error in follow(work, error, swapped, finish) }
   }
 
   private var isServed: Bool { server.databases[database.name] === database }
@@ -92,7 +94,7 @@ final class ServerConversion {
     }
     round += 1
     let commits = takeCommits()
-    server.inBackground(on: .rewriting) {
+    server.inBackground(on: server.slowWork.rewriting) {
       work.follow(commits)
     } then: { [self] error in follow(work, error, swapped, finish) }
   }

@@ -56,7 +56,7 @@ extension Server {
     swap: @escaping () throws(LogError) -> Remains, done: @escaping (LogError?) -> Void
   ) {
     database.holdSyncs { [self] in
-      inBackground(on: .sync, catchUp) { [self] failure in
+      inBackground(on: database.syncing, catchUp) { [self] failure in
         closeSegment()
         let remains: Remains
         do throws(LogError) {
@@ -74,16 +74,22 @@ extension Server {
   /// Puts the name of a file that was just swapped on stable storage, lets go of the old one, and gives back free memory.
   func settle(_ database: ServedDatabase, _ remains: Remains, done: @escaping (LogError?) -> Void) {
     let target = database.store?.syncTarget
-    inBackground(on: .sync) {
+    inBackground(on: database.syncing) {
       target?.result()
     } then: { [self] failure in
       database.releaseSyncs()
       let isTrimming = trimsMemory
-      inBackground(on: .rewriting) {
+      inBackground(on: slowWork.rewriting) {
         remains.release(isTrimming: isTrimming)
       } then: { _ in }
       done(failure)
     }
+  }
+
+  /// Removes what a rewrite that failed has written, before anybody learns of the failure. A file that is in place stays.
+  func discard(_ replacement: LogReplacement?, then done: @escaping () -> Void) {
+    guard let replacement else { return done() }
+    inBackground { replacement.discard() } then: { done() }
   }
 
   // MARK: - After a failed sync

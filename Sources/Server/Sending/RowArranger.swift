@@ -42,7 +42,7 @@ extension Server {
       // Whoever has gone meanwhile needs no rows.
       guard session.stream === stream, !session.isClosed else { continue }
       rowArranger.isBusy = true
-      inBackground(on: .sorting) {
+      inBackground(on: slowWork.sorting) {
         rows.arranged()
       } then: { [self] arranged in
         rowArranger.isBusy = false

@@ -161,7 +161,7 @@ extension Session {
     _ comparison: ConditionChange, for stream: OutputStream,
     then parts: @escaping ([(OwedChange, MonitoredTable)]) -> [OutputStream.Part]
   ) {
-    server.inBackground(on: .sorting) {
+    server.inBackground(on: server.slowWork.sorting) {
       var comparison = comparison
       let hasMore = comparison.step(lookingAt: Self.looksPerJobMax)
       return (comparison, hasMore)

@@ -86,6 +86,24 @@ struct StorageTests {
       directory: directory)
   }
 
+  /// The disk under the first database answers after a minute, long after the end of this test.
+  @Test(.enabled(if: Strace.isUsable, "strace is missing"))
+  func aSlowDiskUnderOneDatabaseHoldsUpNoOther() throws {
+    let directory = try RunDirectory()
+    let slow = Strace.command(["fdatasync:delay_enter=60s"], output: directory.path("trace")) + ["-P", directory.path("slow.db")]
+    let server = try DatabaseServer(
+      .ours, [.schema(Numbers.schema(named: "Slow"), file: "slow.db"), .schema(Numbers.schema)], wrapper: slow, directory: directory)
+    let waiting = try server.session()
+    let insert: WireJSON = ["op": "insert", "table": "T", "row": ["n": 1]]
+    try waiting.request("transact", ["Slow", insert, ["op": "commit", "durable": true]], id: 1)
+    let other = try server.session()
+    let select: WireJSON = ["Slow", ["op": "select", "table": "T", "where": [], "columns": ["n"]]]
+    try waitUntil("the commit that waits for its disk") { try other.call("transact", select)[0]?["rows"] == [["n": 1]] }
+    #expect(try other.call("transact", Numbers.insert(1, isDurable: true)).elements?.count == 2)
+    #expect(throws: (any Error).self) { try waiting.receive(seconds: 0) }
+    try server.kill()
+  }
+
   @Test(.enabled(if: Strace.isUsable, "strace is missing"))
   func aSyncThatFailsOnceIsMadeUpFor() throws {
     let server = try server(failing: "fdatasync:error=EIO:when=2")

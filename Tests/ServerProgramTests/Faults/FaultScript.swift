@@ -66,7 +66,7 @@ final class FaultRun {
         "-vconsole:warn", "-vsyslog:off", "-vfile:info", "--log-file=\(directory.path("log"))", "--config-file=\(directory.path("config"))",
         "--unixctl=\(directory.path("server.ctl"))",
       ] + tls.server.options(trusting: tls.authority.certificate)
-    let words = Strace.command(rules, calls: calls ?? ["all"], output: directory.path("trace")) + [Side.ours.server] + options
+    let words = Strace.command(rules, calls: calls ?? ["all"], output: directory.path("trace")) + ["-y", Side.ours.server] + options
     child = try ChildProcess(
       words[0], Array(words.dropFirst()), environment: directory.environment, directory: directory.path,
       output: directory.path("out"), errors: directory.path("errors"))

@@ -16,7 +16,8 @@ struct SystemCallFaultTests {
   private static let counts = Result {
     let run = try fixture.get().run([], calls: nil)
     try run.perform()
-    try #require(run.hasRecovered && run.status == 0 && run.refusals.isEmpty, "without a fault: \(run.refusals) \(run.log)")
+    // Refusals there may be: the relay has its contents a moment after the server serves, and those who ask meanwhile are cut.
+    try #require(run.hasRecovered && run.status == 0, "without a fault: \(run.refusals) \(run.log)")
     return run.counts
   }
 
@@ -31,17 +32,22 @@ struct SystemCallFaultTests {
 
   @Test(arguments: SystemCall.all) func aCallThatFailsOnceCostsNothing(call: SystemCall) throws {
     guard let count = try Self.counts.get()[call.name] else { return }
-    // A failure of the loader, in the first calls, is none of the server's.
-    let places = Self.isThorough ? Array(1...count) : [max(1, count * 2 / 3)]
-    let errors = Self.isThorough ? call.errors : [call.errors[count % call.errors.count]]
-    for place in places {
-      for error in errors { try fail(call, error, at: place) }
+    guard !Self.isThorough else {
+      for place in 1...count {
+        for error in call.errors { _ = try fail(call, error, at: place) }
+      }
+      return
     }
+    let error = call.errors[count % call.errors.count]
+    var place = max(1, count * 2 / 3)
+    while try !fail(call, error, at: place) { place += 1 }
   }
 
-  private func fail(_ call: SystemCall, _ error: String, at place: Int) throws {
+  /// - Returns: false when the call cannot fail in reality.
+  private func fail(_ call: SystemCall, _ error: String, at place: Int) throws -> Bool {
     let run = try Self.fixture.get().run(["\(call.name):error=\(error):when=\(place)"], calls: [call.name])
     try run.perform()
+    guard !run.injected.contains(where: SystemCall.isInfallible) else { return false }
     let what: Comment = "\(call.name) fails with \(error), call \(place): \(run.injected) \(run.refusals) \(run.errors)\n\(run.log)"
     if run.hasServed {
       #expect(run.status == 0 && run.hasRecovered || call.endsServer != nil && !run.injected.isEmpty, what)
@@ -52,5 +58,6 @@ struct SystemCallFaultTests {
     }
     let found = try run.contents()
     #expect(run.acknowledged.isSubset(of: found), "\(what)\nlost: \(run.acknowledged.subtracting(found).sorted())")
+    return true
   }
 }
