@@ -41,7 +41,7 @@ import Testing
       let select = #"{"op":"select","table":"T","where":\#(condition),"columns":["_uuid"],"sort":["_uuid"]}"#
       #expect(try database.run(select).text == "[{\"rows\":[\(selected)]}]", comment)
       let left = try database.run(select, context: TransactionContext(deferral: DeferralTerms(rowsMin: 1)))
-      let deferred = database.takeDeferred()
+      let deferred = left.deferred
       if deferred.isEmpty {
         #expect(left.text == "[{\"rows\":[\(selected)]}]", comment)
       } else {
