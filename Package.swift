@@ -140,7 +140,8 @@ let wholeProgramTests: [Target] = [
     swiftSettings: settings),
   .testTarget(
     name: "ServerTests",
-    dependencies: ["Server", "Streams", "JSON", "Engine", "OVSDB", "FuzzTargets", nioCore, nioEmbedded], swiftSettings: settings),
+    dependencies: ["Server", "Journal", "Streams", "JSON", "Engine", "OVSDB", "FuzzTargets", nioCore, nioEmbedded],
+    swiftSettings: settings),
   .testTarget(name: "ServerProgramTests", dependencies: ["TestSupport", "ovsdb-server"], swiftSettings: settings),
   .testTarget(name: "DifferentialTests", dependencies: ["TestSupport"], path: "Tests/Differential", swiftSettings: settings),
 ]

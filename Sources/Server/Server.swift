@@ -44,6 +44,8 @@ package final class Server {
   var storageOptions: StorageOptions
   /// Keeps what commands change for a restart after a crash; nil without a watcher.
   var savedConfiguration: SavedConfiguration?
+  /// The log says what is served; what comes later is announced as it comes (StartReport.swift).
+  var hasAnnouncedStart = false
   /// Give free memory back to the system after a compaction.
   var trimsMemory = true
   /// Nil: configured by the command line and by command.

@@ -107,21 +107,22 @@ package final class Database {
 
   /// Runs the operations and forgets what they did: what another server is to carry out is held to the rules of a role here.
   ///
-  /// - Returns: whether all succeeded; `writer` has the result array. A `wait` that is not met yet leaves what follows unseen, so it
-  ///   counts as failed, with `blocked` in the place of the results.
+  /// - Returns: `committed` when all succeeded, else `failed`; `writer` has the result array. A `wait` that is not met yet leaves what
+  ///   follows unseen, so it counts as failed, with `blocked` in the place of the results.
   package func rehearse(
     params: JSONValue, context: borrowing TransactionContext, blocked: OVSDBError, into writer: inout ByteWriter
-  ) -> Bool {
+  ) -> Outcome {
     var transaction = Transaction(database: self)
     transaction.isRehearsal = true
-    switch transaction.run(params: params, context: context, into: &writer) {
-    case .committed: return true
-    case .failed, .exceeded: return false
+    let outcome = transaction.run(params: params, context: context, into: &writer)
+    switch outcome {
+    case .committed, .failed: return outcome
+    case .exceeded: return .failed(denial: nil)
     case .blocked:
       writer.append("[")
       blocked.write(to: &writer)
       writer.append("]")
-      return false
+      return .failed(denial: blocked.details)
     }
   }
 

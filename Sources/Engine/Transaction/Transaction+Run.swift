@@ -104,7 +104,7 @@ extension Transaction {
           error.write(to: &writer)
           for _ in position..<max(position, count) { writer.append(",null") }
           writer.append("]")
-          return .failed
+          return .failed(denial: error.tag == .permissionError ? error.details : nil)
         case .blocked(let timeout):
           writer.truncate(to: start)
           return .blocked(timeoutMilliseconds: timeout, tables: tablesRead)
@@ -135,7 +135,7 @@ extension Transaction {
       if count > 0 { writer.append(",") }
       error.write(to: &writer)
       writer.append("]")
-      return .failed
+      return .failed(denial: nil)
     }
   }
 

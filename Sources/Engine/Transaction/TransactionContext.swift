@@ -56,8 +56,8 @@ package struct DeferralTerms: Sendable {
 package enum Outcome {
   /// All operations succeeded. `commit` is nil when nothing changed; `isDurable` when it must be on stable storage before the reply.
   case committed(Commit?, isDurable: Bool)
-  /// An error stands in the result array; nothing changed.
-  case failed
+  /// An error stands in the result array; nothing changed. `denial`: the words of a role's rules, if they refused it.
+  case failed(denial: String?)
   /// It takes more work than `TransactionContext.workMax`, or would change what may not be changed at this moment; nothing of it is left.
   case exceeded
   /// A `wait` is not met: run the transaction again when one of `tables` changes or after `timeoutMilliseconds` since the request.

@@ -68,6 +68,8 @@ package struct FileSystem: Sendable {
   package var status: @Sendable (_ descriptor: Int32) throws(SystemError) -> FileStatus
   /// The same of the file that a name leads to.
   package var statusOfName: @Sendable (_ path: String) throws(SystemError) -> FileStatus
+  /// Bytes that the file system of a file has left for processes without privileges.
+  package var freeBytes: @Sendable (_ descriptor: Int32) throws(SystemError) -> Int
   package var setMode: @Sendable (_ descriptor: Int32, _ mode: UInt32) throws(SystemError) -> Void
   package var setOwner: @Sendable (_ descriptor: Int32, _ owner: UInt32, _ group: UInt32) throws(SystemError) -> Void
   package var rename: @Sendable (_ from: String, _ to: String) throws(SystemError) -> Void
@@ -105,6 +107,12 @@ extension FileSystem {
       var raw = stat()
       _ = try retrying { stat(path, &raw) }
       return FileStatus(raw)
+    },
+    freeBytes: { descriptor throws(SystemError) in
+      var raw = statvfs()
+      _ = try retrying { fstatvfs(descriptor, &raw) }
+      let (bytes, overflow) = UInt64(raw.f_bavail).multipliedReportingOverflow(by: UInt64(raw.f_frsize))
+      return overflow ? .max : Int(clamping: bytes)
     },
     setMode: { descriptor, mode throws(SystemError) in _ = try retrying { fchmod(descriptor, mode_t(mode)) } },
     setOwner: { descriptor, owner, group throws(SystemError) in _ = try retrying { fchown(descriptor, owner, group) } },

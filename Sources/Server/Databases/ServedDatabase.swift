@@ -31,6 +31,10 @@ final class ServedDatabase {
   var relay: Relay?
   /// What clients that write are told in the place of the usual words.
   let readOnlyReason: String?
+  /// How long opening its file took; for the log.
+  let openingMilliseconds: Int64
+  /// Whether its file system has room (SpaceWatch.swift).
+  var space = SpaceWatch()
   var triggers = TriggerQueue()
   /// Transactions that take long, and those behind them.
   var line = LongTransactionLine()
@@ -59,11 +63,15 @@ final class ServedDatabase {
 
   var name: String { database.schema.name }
 
-  init(database: Database, store: DatabaseStore?, isReadOnly: Bool, readOnlyReason: String? = nil, server: Server) {
+  init(
+    database: Database, store: DatabaseStore?, isReadOnly: Bool, readOnlyReason: String? = nil, openingMilliseconds: Int64 = 0,
+    server: Server
+  ) {
     self.database = database
     self.store = store
     isFixed = isReadOnly
     self.readOnlyReason = readOnlyReason
+    self.openingMilliseconds = openingMilliseconds
     self.server = server
     syncing = Lane(name: "sync \(database.schema.name)", threadsMax: 1)
     hub = MonitorHub(schema: database.schema)

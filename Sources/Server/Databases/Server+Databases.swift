@@ -24,6 +24,8 @@ extension Server {
   struct PreparedDatabase {
     let path: String
     let opened: DatabaseFile.Opened
+    /// How long opening took.
+    let milliseconds: Int64
 
     var schema: DatabaseSchema { opened.database.schema }
     var name: String { schema.name }
@@ -58,6 +60,7 @@ extension Server {
     if databases.values.contains(where: { $0.store?.isAt(path) == true }) {
       throw OVSDBError(.ovsdbError, "\(path): already open")
     }
+    let start = nowMilliseconds
     let opened: DatabaseFile.Opened
     do {
       opened = try DatabaseFile.open(
@@ -69,7 +72,7 @@ extension Server {
     if model == .clustered { throw Self.notClustered(path) }
     let name = opened.database.schema.name
     try refuseReserved(name)
-    return PreparedDatabase(path: path, opened: opened)
+    return PreparedDatabase(path: path, opened: opened, milliseconds: nowMilliseconds - start)
   }
 
   /// The refusal of a file that a configuration wants to be a cluster's.
@@ -84,13 +87,14 @@ extension Server {
     let store = DatabaseStore(log: opened.log, usesDifferences: storageOptions.usesDifferences, server: self)
     let served = ServedDatabase(
       database: opened.database, store: store, isReadOnly: opened.log.damage != nil,
-      readOnlyReason: opened.log.damage?.message, server: self)
+      readOnlyReason: opened.log.damage?.message, openingMilliseconds: prepared.milliseconds, server: self)
     closeUnawareSessions(because: "adding \(served.name) database")
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)
     backups.databasesChanged()
     tlsColumns?.databaseChanged(served)
+    if hasAnnouncedStart { announce(served) }
   }
 
   func refuseReserved(_ name: String) throws(OVSDBError) {
@@ -146,6 +150,7 @@ extension Server {
     remotes.databaseChanged(database)
     backups.databasesChanged()
     tlsColumns?.databaseChanged(database)
+    databaseLog.info("\(name): no longer served")
   }
 }
 
@@ -190,6 +195,7 @@ extension Server {
     add(served)
     publishRow(of: served)
     remotes.databaseChanged(served)
+    if hasAnnouncedStart { announce(served) }
     // Not before the server has started, and with it what connections are made with.
     soon { [weak self] in if self?.databases[name] === served { relay.start() } }
   }

@@ -206,9 +206,9 @@ final class Backup {
   private func copyContents(_ contents: JSONValue, to name: String) {
     guard let copy = copies[name] else { return }
     guard copy.isCurrent else { return beginAnew(name) }
-    take(contents, of: copy, complete: copy.tables) { [self] rowCount, error in
+    take(contents, of: copy, complete: copy.tables) { [self] taken, error in
       switch error?.tag {
-      case nil: noteCopied(name, rowCount)
+      case nil: noteCopied(name, taken)
       case .ioError: retry(name, error)
       case .canceled: beginAnew(name)
       default: end("\(name): the contents of the source do not fit: \(error?.description ?? "")")
@@ -218,7 +218,7 @@ final class Backup {
 
   /// Takes what is too much for the loop. What the source tells next waits.
   private func take(
-    _ updates: JSONValue, of copy: Copy, complete: [TableSchema], done: @escaping (_ rowCount: Int, OVSDBError?) -> Void
+    _ updates: JSONValue, of copy: Copy, complete: [TableSchema], done: @escaping (SourceCopy, OVSDBError?) -> Void
   ) {
     let taken = SourceCopy(
       updates, of: link.takeMessage(), .whole, schema: copy.schema, complete: complete, terms: ReplicaTerms())
@@ -227,13 +227,13 @@ final class Backup {
     server.take(taken, into: copy.database) { [weak self] in
       self?.generation == generation
     } done: { [weak self] error in
-      done(taken.rowCount, error)
+      done(taken, error)
       self?.link.release()
     }
   }
 
-  private func noteCopied(_ name: String, _ rowCount: Int) {
-    log.info("\(name): the contents are those of \(source): \(rowCount) rows")
+  private func noteCopied(_ name: String, _ copy: SourceCopy) {
+    log.info("\(name): the contents are those of \(source): \(copy.rowCount) rows, of which \(copy.changedRowCount) were changed here")
     copies[name]?.isDone = true
     guard awaitedSchemas == 0, copies.values.allSatisfy(\.isDone) else { return }
     state = .replicating

@@ -64,6 +64,8 @@ final class BackupManager {
   private var single: [String: Backup] = [:]
   /// Why the replication of the whole server has ended by itself, until another begins or is ended by command.
   private var endReason: String?
+  /// The databases that are backups, and of which sources; for the log.
+  private var reportedSources: [String: String] = [:]
   /// The same of single databases.
   private var singleEndReasons: [String: String] = [:]
 
@@ -86,7 +88,7 @@ final class BackupManager {
   /// Names the tables that are not replicated; a backup copies anew.
   func setExcluded(_ tables: ExcludedTables) {
     excluded = tables
-    if general != nil { begin() }
+    if general != nil { begin(because: "other tables are excluded") }
   }
 
   func setProbe(milliseconds: Int64) {
@@ -96,19 +98,20 @@ final class BackupManager {
 
   /// Makes the server a backup.
   ///
+  /// - Parameter cause: who wants that, for the log.
   /// - Returns: false when no source was named.
-  func connect() -> Bool {
+  func connect(because cause: String) -> Bool {
     guard source != nil else { return false }
-    begin()
+    begin(because: cause)
     return true
   }
 
   /// Makes the server active: it keeps what it has copied.
-  func disconnect() {
+  func disconnect(because cause: String) {
     endReason = nil
     general?.stop()
     general = nil
-    refreshRoles()
+    refreshRoles(because: cause)
   }
 
   /// The connection to the source of the whole server.
@@ -117,19 +120,19 @@ final class BackupManager {
   /// Whether the server follows its source now.
   var isFollowing: Bool { general != nil }
 
-  private func begin() {
+  private func begin(because cause: String) {
     guard let source else { return }
     general?.stop()
     let backup = Backup(
       from: source, options: options, only: nil, excluding: excluded, server: server
     ) { [weak self] ended in
       guard let self, self.general === ended else { return }
-      self.disconnect()
+      self.disconnect(because: "replication has ended")
       self.endReason = ended.endReason
     }
     general = backup
     endReason = nil
-    refreshRoles()
+    refreshRoles(because: cause)
     startSoon(backup)
   }
 
@@ -147,7 +150,7 @@ final class BackupManager {
       if case .activeBackup(isBackup: true, let source?, let excluded) = model { follow(source, database: name, excluded) }
     }
     for name in old.keys where configured[name] == nil { single.removeValue(forKey: name)?.stop() }
-    refreshRoles()
+    refreshRoles(because: "configuration file")
     for (_, backup) in single.sorted(by: { $0.key < $1.key }) { startSoon(backup) }
   }
 
@@ -167,7 +170,7 @@ final class BackupManager {
       guard let self, self.single[database] === ended else { return }
       self.single.removeValue(forKey: database)?.stop()
       self.singleEndReasons[database] = ended.endReason
-      self.refreshRoles()
+      self.refreshRoles(because: "replication has ended")
     }
   }
 
@@ -180,14 +183,26 @@ final class BackupManager {
       configured[name] = nil
     }
     // Which databases are common with the source has to be found out anew.
-    if general != nil { begin() } else { refreshRoles() }
+    let cause = "databases were added or removed"
+    if general != nil { begin(because: cause) } else { refreshRoles(because: cause) }
   }
 
-  private func refreshRoles() {
+  /// - Parameter cause: why roles may change, for the log.
+  private func refreshRoles(because cause: String) {
     server.closeSegment()
-    for database in server.databases.values where database.store != nil {
-      database.isBackup = general != nil || single[database.name] != nil
+    var sources: [String: String] = [:]
+    for (name, database) in server.databases.sorted(by: { Text($0.key) < Text($1.key) }) where database.store != nil {
+      let backups = backups(of: name)
+      database.isBackup = !backups.isEmpty
+      if !backups.isEmpty { sources[name] = backups.map(\.source).joined(separator: ", ") }
+      guard sources[name] != reportedSources[name] else { continue }
+      if let source = sources[name] {
+        server.databaseLog.info("\(name): is a read-only backup of \(source) now (\(cause))")
+      } else {
+        server.databaseLog.info("\(name): is active now (\(cause))")
+      }
     }
+    reportedSources = sources
   }
 
   /// What makes a database a backup.
@@ -250,10 +265,11 @@ extension BackupManager {
       }
     }
     add("connect-active-ovsdb-server", 0...0) { (server, _) throws(ControlError) in
-      server.backups.connect() ? "" : "Unable to connect: active server is not specified.\n"
+      server.backups.connect(because: "ovsdb-server/connect-active-ovsdb-server")
+        ? "" : "Unable to connect: active server is not specified.\n"
     }
     add("disconnect-active-ovsdb-server", 0...0) { (server, _) throws(ControlError) in
-      server.backups.disconnect()
+      server.backups.disconnect(because: "ovsdb-server/disconnect-active-ovsdb-server")
       return ""
     }
     add("set-active-ovsdb-server-probe-interval", 1...1) { (server, arguments) throws(ControlError) in

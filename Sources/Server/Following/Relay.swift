@@ -24,29 +24,6 @@ final class Relay {
     case following
   }
 
-  /// How changes are told, from the best to what every server knows.
-  private enum Monitor: CaseIterable {
-    case since, conditional, plain
-
-    var method: StaticString {
-      switch self {
-      case .since: "monitor_cond_since"
-      case .conditional: "monitor_cond"
-      case .plain: "monitor"
-      }
-    }
-
-    var format: SourceFormat { self == .plain ? .whole : .differences }
-
-    var next: Monitor? {
-      switch self {
-      case .since: .conditional
-      case .conditional: .plain
-      case .plain: nil
-      }
-    }
-  }
-
   let name: String
   /// As configured, for comparison with a new configuration.
   let sources: [String]
@@ -64,7 +41,9 @@ final class Relay {
   private var newSchema: DatabaseSchema?
   /// The source's id of the state that is here; nil when it gave none, or what is here is not to be trusted.
   private var sourceCommitID: UUID?
-  private var monitor = Monitor.since
+  /// Why there is none.
+  private var copyReason = RelayCopyReason.nothingHere
+  private var monitor = RelayMonitor.since
   /// What the source says of its own source, if it is a relay itself.
   private var isSourceConnected = true
   /// Sources that were passed over since one was good, because they had lost theirs.
@@ -191,7 +170,7 @@ final class Relay {
     guard schema.name == name else { return giveUp("has a schema named \(schema.name)") }
     let isKnown = isAvailable && schema.text == database.database.schema.text
     newSchema = isKnown ? nil : schema
-    if !isKnown { sourceCommitID = nil }
+    if !isKnown { forgetCommit(isAvailable ? .otherSchema : .nothingHere) }
     askContents(schema)
   }
 
@@ -244,15 +223,16 @@ final class Relay {
       }
       (isFound, id, updates) = (found, told == .zero ? nil : told, third)
     }
+    let reason = isFound ? nil : copyReason(at: monitor)
     if isFound, newSchema != nil || sourceCommitID == nil { return giveUp("finds a state that was not asked for") }
     let terms = ReplicaTerms(commitID: id, isVerbatim: true)
     let schema = newSchema ?? database.database.schema
     let complete = isFound || newSchema != nil ? [] : schema.tables
     take(updates, schema, complete: complete, terms: terms) { [self] in
       newSchema = nil
-      sourceCommitID = id
+      note(id)
       passedOver = 0
-      noteFollowing(isFound: isFound)
+      noteFollowing(copiedBecause: reason)
     }
   }
 
@@ -303,13 +283,16 @@ final class Relay {
     if let error = server.record(commit, in: database, previousID: previousID) { throw error }
   }
 
-  private func noteFollowing(isFound: Bool) {
+  /// - Parameter reason: why everything was copied; nil: only what was missed.
+  private func noteFollowing(copiedBecause reason: RelayCopyReason?) {
     state = .following
     grace?.cancel()
     grace = nil
     problem = nil
     link.succeeded()
-    log.info("\(name): following \(link.name)\(isFound ? ", from where it was" : "")")
+    let rowCount = database.database.tables.reduce(0) { $0 + $1.rows.count }
+    let how = reason.map { ", after a copy of all \(rowCount) rows: \($0)" } ?? ", from where it was"
+    log.info("\(name): following \(link.name)\(how)")
     server.refreshRow(of: database)
     sendWaiting()
   }
@@ -325,11 +308,11 @@ final class Relay {
     let told = id == .zero ? nil : id
     let terms = ReplicaTerms(commitID: told, isVerbatim: true)
     guard link.messageSize <= SourceCopy.smallMessageBytesMax else {
-      return take(updates, database.database.schema, complete: [], terms: terms) { [self] in sourceCommitID = told }
+      return take(updates, database.database.schema, complete: [], terms: terms) { [self] in note(told) }
     }
     do {
       try change(updates, terms)
-      sourceCommitID = told
+      note(told)
     } catch {
       distrust(error)
     }
@@ -340,8 +323,24 @@ final class Relay {
   /// The source was converted or removed the database: what is here stays until there is something new.
   private func beginAnew() {
     state = .connecting
-    sourceCommitID = nil
+    forgetCommit(.conversion)
     askSchema()
+  }
+
+  private func note(_ id: UUID?) {
+    sourceCommitID = id
+    if id == nil { copyReason = monitor == .since ? .noTransactionID : .noHistory(monitor) }
+  }
+
+  private func forgetCommit(_ reason: RelayCopyReason) {
+    copyReason = reason
+    sourceCommitID = nil
+  }
+
+  /// Why the source has sent everything.
+  private func copyReason(at monitor: RelayMonitor) -> RelayCopyReason {
+    guard let sourceCommitID else { return copyReason }
+    return monitor == .since ? .unknownTransaction("\(sourceCommitID)") : .noHistory(monitor)
   }
 
   // MARK: - What goes wrong
@@ -362,7 +361,7 @@ final class Relay {
 
   /// What the source tells does not fit what is here: nothing of it is taken, and everything is asked for anew.
   private func distrust(_ error: OVSDBError) {
-    sourceCommitID = nil
+    forgetCommit(.misfit)
     giveUp("tells what cannot be: \(error)")
   }
 

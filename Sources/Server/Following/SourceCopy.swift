@@ -31,6 +31,8 @@ final class SourceCopy: @unchecked Sendable {
   private let complete: [TableSchema]
   private let terms: ReplicaTerms
   private(set) var rowCount = 0
+  /// Rows that are not as they were.
+  private(set) var changedRowCount = 0
   /// The database with the rows.
   private(set) var database: Database?
   /// What is new in it; nil when nothing is.
@@ -61,6 +63,7 @@ final class SourceCopy: @unchecked Sendable {
       rowCount = rows.count
       message = []
       commit = try database.replicate(rows, complete: complete, terms: terms)
+      changedRowCount = commit?.tables.reduce(0) { $0 + $1.rows.count } ?? 0
       self.database = database
       return nil
     } catch {
@@ -68,9 +71,6 @@ final class SourceCopy: @unchecked Sendable {
       return error
     }
   }
-
-  /// Rows that are not as they were.
-  var changedRowCount: Int { commit?.tables.reduce(0) { $0 + $1.rows.count } ?? 0 }
 
   /// Whether the file is better written anew than grown.
   var isWorthRewriting: Bool {

@@ -53,7 +53,7 @@ package final class EmbeddedServer {
   /// Makes the server a backup, whose source is a channel that comes.
   package func becomeBackup() throws -> Bool {
     try server.backups.setSource(Self.nowhere, origin: .commandLine)
-    return server.backups.connect()
+    return server.backups.connect(because: "the embedding program")
   }
 
   /// Whose attempts fail at once.
@@ -69,7 +69,7 @@ package final class EmbeddedServer {
   /// Lets go of everything, so that nothing of it is left on the loop.
   package func shutDown() {
     for session in server.sessions { session.abort() }
-    server.backups.disconnect()
+    server.backups.disconnect(because: "the embedding program")
     for database in server.databases.values { database.relay?.stop() }
   }
 }

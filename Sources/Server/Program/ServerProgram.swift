@@ -162,6 +162,7 @@ package enum ServerProgram {
     server.remotes.run()
     try startBackup(server, arguments)
     server.watchCompaction()
+    server.watchSpace()
     server.watchCertificates()
     try startControl(server, arguments)
   }
@@ -170,7 +171,7 @@ package enum ServerProgram {
     server.backups.setExcluded(try ExcludedTables(arguments.excluded))
     guard let source = arguments.source else { return }
     try server.backups.setSource(source, origin: .commandLine)
-    if !arguments.startsActive { _ = server.backups.connect() }
+    if !arguments.startsActive { _ = server.backups.connect(because: arguments.isAfterCrash ? "as before the crash" : "--sync-from") }
   }
 
   /// Keeps the server; touched on its loop only.

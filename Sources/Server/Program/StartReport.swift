@@ -6,20 +6,26 @@ import Daemon
 import OVSDB
 
 extension Server {
-  /// Logs a line for each thing that the server serves. The remotes say themselves where they listen.
+  /// Logs a line for each thing that the server serves, now that it does; from now on each thing that comes is announced.
   func announceStart() {
+    hasAnnouncedStart = true
     databaseLog.info("\(Program.ownVersion)")
-    for database in databases.values.sorted(by: { Text($0.name) < Text($1.name) }) {
-      if let line = Self.description(of: database) { databaseLog.info("\(line)") }
-    }
+    for database in databases.values.sorted(by: { Text($0.name) < Text($1.name) }) { announce(database) }
     for line in limits.changes { databaseLog.info("\(line)") }
-    if remotes.remotes.isEmpty { databaseLog.info("no remote is configured: no client can connect") }
+    remotes.announce()
   }
 
-  private static func description(of database: ServedDatabase) -> String? {
-    guard let store = database.store else { return nil }
-    let rowCount = database.database.tables.reduce(0) { $0 + $1.rows.count }
-    return "\(database.name): serving \(store.path): \(rowCount) rows, \(store.log.size) bytes"
+  /// Logs what a database is served from.
+  func announce(_ database: ServedDatabase) {
+    if let store = database.store {
+      let rowCount = database.database.tables.reduce(0) { $0 + $1.rows.count }
+      databaseLog.info(
+        """
+        \(database.name): serving \(store.path): \(rowCount) rows, \(store.log.size) bytes, opened in \(database.openingMilliseconds) ms
+        """)
+    } else if let relay = database.relay {
+      databaseLog.info("\(database.name): serving as a relay of \(relay.sources.joined(separator: ", "))")
+    }
   }
 }
 

@@ -124,6 +124,7 @@ final class Remote {
       }
       if let path = listener?.socketPath { Cleanup.register(socket: path) }
       lastError = nil
+      if server.hasAnnouncedStart { announce() }
     } catch {
       let text = "\(error)"
       if lastError != text {
@@ -137,6 +138,11 @@ final class Remote {
         if self.method.listensOnHostName { listenWhenLookedUp() } else { listen(self.method) }
       }
     }
+  }
+
+  /// Logs that it listens; with a port, the listener has.
+  func announce() {
+    if let listener, listener.socketPath != nil || method.isInherited { server.log.info("\(method.name): listening") }
   }
 
   func accept(_ channel: any Channel, name: String, user: UInt32? = nil) throws {

@@ -34,6 +34,8 @@ final class RemoteManager {
   private var inherited: InheritedRemotes?
   /// Nobody is served yet, so that names may be looked up at once.
   private var isStarting = true
+  /// The log says that there is no remote.
+  private var hasReportedNone = false
   private let log = Logger(label: "ovsdb_server")
 
   /// How often status is written back into rows that configure remotes.
@@ -139,7 +141,26 @@ final class RemoteManager {
       remotes[name] = remote
       remote.start(mayBlock: isStarting)
     }
+    if server.hasAnnouncedStart { reportNone() }
     server.scheduleClosing()
+  }
+
+  /// Logs where the server listens, once it has started.
+  func announce() {
+    for (_, remote) in remotes.sorted(by: { Text($0.key) < Text($1.key) }) { remote.announce() }
+    reportNone()
+  }
+
+  /// Logs once that no client can connect; again after there was a remote.
+  private func reportNone() {
+    defer { hasReportedNone = remotes.isEmpty }
+    guard remotes.isEmpty, !hasReportedNone else { return }
+    let sources = configured.keys.sorted { Text($0) < Text($1) }.joined(separator: ", ")
+    if sources.isEmpty {
+      log.warning("no remote is configured: no client can connect")
+    } else {
+      log.warning("\(sources) names no remote that can be used: no client can connect")
+    }
   }
 
   private func drop(_ name: String, _ remote: Remote) {

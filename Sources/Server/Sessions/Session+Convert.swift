@@ -11,6 +11,15 @@ extension Session {
   /// Source: Documentation/protocol/wire.md#convert.
   func convert(params: JSONValue, id: JSONValue) throws(OVSDBError) {
     let database = try database(params, method: "convert")
+    do throws(OVSDBError) {
+      try beginConversion(of: database, params, id)
+    } catch {
+      server.noteConversion(of: database, error, by: self)
+      throw error
+    }
+  }
+
+  private func beginConversion(of database: ServedDatabase, _ params: JSONValue, _ id: JSONValue) throws(OVSDBError) {
     if let role {
       throw role.refusal(
         "\"convert\" of database \(database.name) (only the root role may convert databases)")
@@ -34,6 +43,7 @@ extension Session {
       throw .syntaxError("convert: duplicate request ID", at: params)
     }
     conversions.insert(idText)
+    let start = server.nowMilliseconds
     let conversion = ServerConversion(of: database, to: schema, on: server)
     conversion.run {
       // First what the conversion ends, then that it succeeded.
@@ -42,10 +52,12 @@ extension Session {
     } done: { [server, self] error in
       conversions.remove(idText)
       if let error {
-        server.databaseLog.warning(
-          "\(database.name): conversion failed: \(error)", metadata: ["rate-limit": "conversion"])
+        server.noteConversion(of: database, error, by: self)
         replyError(idText: idText) { error.write(to: &$0) }
       } else {
+        let milliseconds = server.nowMilliseconds - start
+        server.databaseLog.info(
+          "\(database.name): converted to version \(schema.version ?? "none") in \(milliseconds) ms, as \(connection.name) requested")
         reply(idText: idText) { $0.append("{}") }
       }
       if conversion.isInPlace {
@@ -58,6 +70,12 @@ extension Session {
 }
 
 extension Server {
+  /// Logs why a database keeps its schema.
+  fileprivate func noteConversion(of database: ServedDatabase, _ error: OVSDBError, by session: Session) {
+    databaseLog.warning(
+      "\(database.name): conversion failed, requested by \(session.connection.name): \(error)", metadata: ["rate-limit": "conversion"])
+  }
+
   /// Tells clients that a database is not what it was: those that are aware of changes lose their monitors and pending transactions
   /// there, the others their connection, as they would not understand.
   ///

@@ -81,8 +81,9 @@ extension Server {
     let outcome = database.database.transact(
       params: params, context: context, into: &result.bytes, deferring: &result.deferred)
     switch outcome {
-    case .failed:
+    case .failed(let denial):
       if let role = session.role { noteMissing(role, in: database) }
+      if let denial { noteDenial(denial, of: session) }
       return .done(result, isDurable: false)
     case .blocked(let timeout, let tables):
       resultMemory.reuse(result)
@@ -107,13 +108,14 @@ extension Server {
   ) -> TransactionResult? {
     var result = resultMemory.makeResult()
     let context = TransactionContext(ownsLock: session.ownsLock, role: role)
-    let isAllowed = database.database.rehearse(
+    let outcome = database.database.rehearse(
       params: params, context: context, blocked: role.refusal("waiting in a transaction that writes through a relay."),
       into: &result.bytes)
-    if isAllowed {
+    guard case .failed(let denial) = outcome else {
       resultMemory.reuse(result)
       return nil
     }
+    if let denial { noteDenial(denial, of: session) }
     noteMissing(role, in: database)
     return result
   }
@@ -124,6 +126,11 @@ extension Server {
     guard schema.table(named: "RBAC_Role") != nil, !database.database.hasRole(role.name) else { return }
     Self.accessLog.info(
       "rbac: role \"\(role.name)\" not found in rbac roles table", metadata: ["rate-limit": "role"])
+  }
+
+  /// Logs whom the rules refuse what: a client that is wrongly configured tries again and again, and may not show its errors.
+  func noteDenial(_ words: String, of session: Session) {
+    Self.accessLog.warning("\(session.connection.name): \(words)", metadata: ["rate-limit": "denied"])
   }
 
   private static let accessLog = Logger(label: "ovsdb_rbac")

@@ -98,7 +98,7 @@ final class LongRun: @unchecked Sendable {
   /// The snapshot that it began with, and the database that it makes of it.
   let before: Snapshot
   private(set) var database: Database?
-  private(set) var outcome = Outcome.failed
+  private(set) var outcome = Outcome.failed(denial: nil)
   private(set) var result: TransactionResult?
   private var record = ByteWriter()
   private(set) var hasRecord = false
@@ -144,7 +144,7 @@ final class LongRun: @unchecked Sendable {
     defer {
       database = nil
       record = ByteWriter()
-      outcome = .failed
+      outcome = .failed(denial: nil)
     }
     return (database, outcome)
   }

@@ -87,7 +87,10 @@ extension Server {
     guard isServed(database) else { return end(transaction, .canceled) }
     let isChanged = database.database.sequence != run.before.sequence || database.database.schema !== run.before.schema
     switch run.outcome {
-    case .failed, .committed(nil, _): end(transaction, run, error: nil)
+    case .failed(let denial):
+      if let denial { noteDenial(denial, of: transaction.session) }
+      end(transaction, run, error: nil)
+    case .committed(nil, _): end(transaction, run, error: nil)
     case .blocked(let timeout, let tables): block(transaction, timeout, tables, isChanged: isChanged)
     // There was no limit.
     case .exceeded: end(transaction, .canceled)

@@ -34,6 +34,7 @@ struct SystemCall: Sendable, CustomTestStringConvertible {
     SystemCall("writev", "EIO EINTR EPIPE ECONNRESET ENOMEM"),
     SystemCall("close", "EIO EINTR ENOSPC EDQUOT"),
     SystemCall("newfstatat", "EACCES ENOENT ENOMEM EIO"),
+    SystemCall("fstatfs", "EIO ENOMEM ENOSYS"),
     SystemCall("fsync", "EIO ENOSPC EDQUOT EINTR"),
     SystemCall("fdatasync", "EIO ENOSPC EDQUOT EINTR"),
     SystemCall("rename", "EACCES EIO ENOSPC EDQUOT ENOMEM"),

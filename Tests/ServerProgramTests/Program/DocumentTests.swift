@@ -111,6 +111,33 @@ struct DocumentTests {
   }
 }
 
+/// The table of log lines in operations.md has lines that the program writes.
+@Suite struct LogLineDocumentTests {
+  /// All sources, with texts that go over several lines put together.
+  private static func sources() throws -> String {
+    let base = Repository.path("Sources")
+    let paths = FileManager.default.enumerator(atPath: base)?.compactMap { $0 as? String }.filter { $0.hasSuffix(".swift") } ?? []
+    return try paths.map { try readText("\(base)/\($0)").replacing(#/\\\n */#, with: "").replacing("\\\"", with: "\"") }.joined()
+  }
+
+  @Test func everyLineOfTheTableIsOneOfTheProgram() throws {
+    let page = try readText(Repository.path("Documentation/operations.md"))
+    let section = page.components(separatedBy: "### Lines to know").last?.components(separatedBy: "\n## ").first ?? ""
+    let rows = section.split(separator: "\n").filter { $0.contains(#/^\| (INFO|WARN|ERR) \|/#) }
+    #expect(rows.count > 20)
+    let sources = try Self.sources()
+    var missing: [String] = []
+    for row in rows {
+      let cells = row.components(separatedBy: " | ")
+      for line in (cells[1] + cells[2]).matches(of: #/`([^`]+)`/#) {
+        let pieces = line.output.1.split(separator: #/\b(?!RBAC\b|CA\b)[A-Z]+\b/#.wordBoundaryKind(.simple)).map(String.init)
+        missing += pieces.filter { $0.count > 3 && !sources.contains($0) }
+      }
+    }
+    #expect(missing.isEmpty)
+  }
+}
+
 /// README.md and Documentation/README.md have one index, of all pages.
 @Suite struct DocumentIndexTests {
   /// The lines of an index, with links from the top of the tree.

@@ -17,6 +17,10 @@ struct LogTests {
     "tables": ["S": ["isRoot": true, "columns": ["r": ["type": ["key": "string", "min": 0, "max": "unlimited"]]]]],
   ]
 
+  /// Lines of which the peer has none: what is served and no longer is, and how compactions and conversions ended.
+  private nonisolated(unsafe) static let ours =
+    #/\|INFO\|(swift-ovsdb |\w+: (serving |compacted from |converted to |no longer served)|\S+: listening$)/#
+
   /// The log of a scripted run, comparable. After each step a line `== STEP`.
   private func scriptedRun(_ side: Side) throws -> [String] {
     let directory = try RunDirectory()
@@ -28,8 +32,7 @@ struct LogTests {
     /// Takes the lines that came since the last step; names of sessions are numbers, which differ.
     func step(_ name: String, waitFor text: String? = nil) throws {
       if let text { try server.waitForLog(text) }
-      // Of these the peer has none: what is served, and how a compaction ended.
-      let all = server.log.split(separator: "\n").filter { !$0.contains(#/\|INFO\|(swift-ovsdb |\w+: (serving|compacted from) )/#) }
+      let all = server.log.split(separator: "\n").filter { !$0.contains(Self.ours) }
       lines += all.dropFirst(seen).map { line in
         String(line.split(separator: "|", maxSplits: 2, omittingEmptySubsequences: false).dropFirst(2).joined(separator: "|"))
           .replacing(directory.path, with: "<dir>").replacing(#/unix#\d+/#, with: "unix#N")
