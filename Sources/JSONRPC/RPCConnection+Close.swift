@@ -15,8 +15,19 @@ package enum RPCCloseReason: Hashable, Sendable, CustomStringConvertible {
   /// The peer was silent, also when asked.
   case probeTimeout
   case inputOutput(errnoCode: CInt)
+  /// TLS reports an error, in these words.
+  case tls(String)
   /// We closed it.
   case local
+
+  /// What an error of the channel means; nil for one that is the end.
+  init?(_ error: any Error) {
+    switch error {
+    case let error as IOError: self = .inputOutput(errnoCode: error.errnoCode)
+    case let error as TLSReadError: self = .tls(error.description)
+    default: return nil
+    }
+  }
 
   package var description: String {
     switch self {
@@ -24,6 +35,7 @@ package enum RPCCloseReason: Hashable, Sendable, CustomStringConvertible {
     case .protocolError: "Protocol error"
     case .probeTimeout: "Connection timed out"
     case .inputOutput(let code): errnoText(code)
+    case .tls(let words): words
     case .local: "Success"
     }
   }
@@ -83,7 +95,7 @@ extension RPCConnection {
     switch reason {
     case .endOfFile:
       Log.reconnect.log(level: announcesClosing ? .info : .debug, "\(name): connection closed by peer")
-    case .protocolError, .inputOutput:
+    case .protocolError, .inputOutput, .tls:
       Log.reconnect.warning("\(name): connection dropped (\(reason))", metadata: Log.limited("dropped"))
     case .probeTimeout:
       let seconds = probe.interval.nanoseconds / 1_000_000_000

@@ -301,8 +301,7 @@ package final class RPCConnection: ChannelDuplexHandler {
   }
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    guard let error = error as? IOError else { return finish(.endOfFile) }
-    let reason = RPCCloseReason.inputOutput(errnoCode: error.errnoCode)
+    guard let reason = RPCCloseReason(error) else { return finish(.endOfFile) }
     if !isClosed { Log.jsonrpc.warning("\(name): receive error: \(reason)", metadata: Log.limited("message")) }
     finish(reason)
   }
@@ -326,7 +325,7 @@ package final class RPCConnection: ChannelDuplexHandler {
     if error.line == 0, error.byte == 0 {
       let other: String? =
         switch firstBytes {
-        case (0x16, 0x03): "SSL/TLS"
+        case (0x15...0x16, 0x03): "SSL/TLS"
         case (0x01...0x06, 0x00): "OpenFlow"
         default: nil
         }

@@ -7,16 +7,27 @@ import Glibc
 /// A listening or connecting attempt that failed.
 ///
 /// What exactly was wrong has been logged where it was found (`X: binding failed: ...`); what travels is the error number,
-/// because that is what callers print: `punix:X: listen failed: No such file or directory`.
+/// because that is what callers print: `punix:X: listen failed: No such file or directory`. What goes wrong with TLS has no error number
+/// of its own; of that the words travel, too. Errors are equal when their numbers are.
 package struct StreamError: Error, Equatable, Sendable, CustomStringConvertible {
   package let errnoCode: CInt
+  /// What is wrong, where the number does not say it.
+  package let words: String?
 
-  package init(errnoCode: CInt) {
+  package init(errnoCode: CInt, words: String? = nil) {
     self.errnoCode = errnoCode
+    self.words = words
   }
 
-  /// The text of the error number, as strerror(3) has it.
-  package var description: String { errnoText(errnoCode) }
+  /// What is wrong, or the text of the error number, as strerror(3) has it.
+  package var description: String { words ?? errnoText(errnoCode) }
+
+  package static func == (left: StreamError, right: StreamError) -> Bool { left.errnoCode == right.errnoCode }
+}
+
+/// What the library reports of an established TLS connection while it is read, such as that the peer refuses our certificate.
+package struct TLSReadError: Error, CustomStringConvertible {
+  package let description: String
 }
 
 /// The text of an error number (strerror_r(3)).

@@ -66,7 +66,7 @@ import Testing
     #expect(
       failure { _ = try monitored([], condition: #"[["zz","==",1]]"#) }
         == #"syntax "["zz","==",1]": unknown column: No column zz in table t."#)
-    #expect(failure { _ = try monitored([], condition: "[") } == #""[": line 0, column 1, byte 1: unexpected end of input"#)
+    #expect(failure { _ = try monitored([], condition: "[") } == #""[": line 1, column 1, byte 1: unexpected end of input"#)
     #expect(failure { _ = try monitored([], condition: "{}") } == #""{}": condition is not an array of clauses"#)
   }
 

@@ -4,6 +4,7 @@
 
 import Foundation
 import Journal
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: Workspace.peer != nil)) struct PeerComparisonTests {
@@ -13,7 +14,9 @@ import Testing
 
   private func both(_ arguments: [String]) throws -> (theirs: ToolResult, ours: ToolResult) {
     let peer = try #require(Workspace.peer)
-    return (try workspace.run(peer, arguments).comparable, try workspace.run(Workspace.ours, arguments).comparable)
+    var ours = try workspace.run(Workspace.ours, arguments).comparable
+    ours.errors = countingLinesFromZero(ours.errors)
+    return (try workspace.run(peer, arguments).comparable, ours)
   }
 
   @Test(arguments: [

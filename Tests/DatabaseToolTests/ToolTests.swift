@@ -17,7 +17,7 @@ import Testing
   /// A schema may come through a pipe; what has no end or never begins is refused.
   @Test(arguments: [
     ("schema-version <(cat s)", "1.2.3\n", ""),
-    ("schema-version /dev/zero", "", "line 0, column 0, byte 0: invalid character U+0000"),
+    ("schema-version /dev/zero", "", "line 1, column 0, byte 0: invalid character U+0000"),
     ("schema-version <(yes ' ')", "", "error reading JSON stream: larger than 64 MiB"),
     ("schema-version .", "", "error reading JSON stream: Is a directory"),
     ("schema-version fifo", "", "error reading JSON stream: nobody writes to this pipe"),

@@ -47,7 +47,7 @@ struct ClientCommandTests {
         sortingLines: isUnordered)
       // getopt begins its messages with the path of the program.
       result.standardError = result.standardError.replacing(side.tool("ovsdb-client"), with: "ovsdb-client")
-      // What ours adds.
+      if side == .ours { result.standardError = countingLinesFromZero(result.standardError) }
       result.standardError = result.standardError.replacing(" (the name of a table must follow the name of the database)", with: "")
       return result
     }

@@ -61,6 +61,7 @@ struct ClientToolTests {
     var result = result
     let name = program.split(separator: "/").last.map(String.init) ?? program
     result.standardError = result.standardError.replacing(program, with: name)
+    if program == Side.ours.tool(name) { result.standardError = countingLinesFromZero(result.standardError) }
     return result
   }
 

@@ -65,7 +65,11 @@ import Testing
 
     try "{\"a\":".write(toFile: path, atomically: true, encoding: .utf8)
     let syntax = #expect(throws: JSONFileError.self) { try JSONText.read(file: path) }
-    #expect(syntax?.description == "line 0, column 5, byte 5: unexpected token near end of file")
+    #expect(syntax?.description == "line 1, column 5, byte 5: unexpected token near end of file")
+    // Editors call the first line 1.
+    try "{\n\"a\": 1,\n\"b\" 2}".write(toFile: path, atomically: true, encoding: .utf8)
+    let third = #expect(throws: JSONFileError.self) { try JSONText.read(file: path) }
+    #expect(third?.description.hasPrefix("line 3, ") == true, "\(String(describing: third))")
     let missing = #expect(throws: JSONFileError.self) { try JSONText.read(file: path + ".none") }
     #expect(missing?.description == "error opening \"\(path).none\": No such file or directory")
     let folder = #expect(throws: JSONFileError.self) { try JSONText.read(file: directory.path) }

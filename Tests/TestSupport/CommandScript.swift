@@ -14,6 +14,12 @@ package func presentable(_ text: String, directory: RunDirectory, sortingLines: 
   return text.split(separator: "\n", omittingEmptySubsequences: false).sorted().joined(separator: "\n")
 }
 
+/// A text of our programs with positions in JSON as those of 3.1.0 have them, whose lines begin with 0. Positions in records, which
+/// programs write, begin with 0 in ours as well.
+package func countingLinesFromZero(_ text: String) -> String {
+  text.replacing(#/line (\d+), column/#) { "line \(max(0, (Int($0.output.1) ?? 0) - 1)), column" }
+}
+
 /// A result in which `presentable` was applied to both texts.
 package func presentable(
   _ result: CommandResult, directory: RunDirectory, sortingLines: Bool = false

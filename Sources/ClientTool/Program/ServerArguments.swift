@@ -115,17 +115,7 @@ enum ServerArguments {
     } catch {
       let isUnknown = error == .unreachable(StreamError(errnoCode: 97))
       let attempt = method.isPassive || isUnknown ? "connect or listen" : "connect"
-      throw ToolFailure("failed to \(attempt) to \"\(method.name)\" (\(error))\(explanation(of: error, method))")
-    }
-  }
-
-  /// What an error number stands for with TLS.
-  private static func explanation(of error: ClientError, _ method: ConnectionMethod) -> String {
-    guard method.isTLS, case .unreachable(let cause) = error else { return "" }
-    switch cause.errnoCode {
-    case ENOPROTOOPT: return ": TLS is not set up, see the message of stream_ssl before this one"
-    case EPROTO: return ": the TLS handshake failed, see the message of stream_ssl before this one"
-    default: return ""
+      throw ToolFailure("failed to \(attempt) to \"\(method.name)\" (\(error))")
     }
   }
 
@@ -164,7 +154,7 @@ func parseArgument(_ text: String) throws -> JSONDocument {
   do {
     return try JSONDocument.parse(text)
   } catch {
-    throw ToolFailure("\"\(text)\": \(error)")
+    throw ToolFailure("\"\(text)\": \(error.wordsFromLineOne)")
   }
 }
 

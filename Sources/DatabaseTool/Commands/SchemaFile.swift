@@ -60,9 +60,9 @@ enum TypedJSON {
   static func wording(of error: JSONSyntaxError, in bytes: [UInt8]) -> String {
     do throws(JSONSyntaxError) {
       _ = try JSONDocument.parse(bytes)
-      return error.description
+      return error.wordsFromLineOne
     } catch let known {
-      return known.description
+      return known.wordsFromLineOne
     }
   }
 }

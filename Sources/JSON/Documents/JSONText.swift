@@ -18,7 +18,7 @@ package enum JSONFileError: Error, Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .input(let path, .opening(let code)): "error opening \"\(path)\": \(InputFileError.opening(code))"
     case .input(_, let error): "error reading JSON stream: \(error)"
-    case .syntax(let error): error.description
+    case .syntax(let error): error.wordsFromLineOne
     }
   }
 }

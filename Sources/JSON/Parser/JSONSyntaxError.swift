@@ -20,5 +20,8 @@ package struct JSONSyntaxError: Error, Hashable, Sendable, CustomStringConvertib
     self.text = text
   }
 
+  /// The description for people, whose editors count lines from 1.
+  package var wordsFromLineOne: String { "line \(line.saturatingPlus(1)), column \(column), byte \(byte): \(text)" }
+
   package var description: String { "line \(line), column \(column), byte \(byte): \(text)" }
 }

@@ -217,7 +217,7 @@ final class Acceptor: Sendable {
       tls = try entry.tls?.prepared()
     } catch {
       // What is missing has been logged.
-      Log.reconnect.warning("\(name): connection dropped (\(error))", metadata: Log.limited("handshake"))
+      Log.reconnect.warning("\(name): connection dropped (\(errnoText(error.errnoCode)))", metadata: Log.limited("handshake"))
       Glibc.close(connection)
       return
     }

@@ -143,7 +143,9 @@ package final class TLSContext: Sendable {
         for message in error.messages { Log.streamSSL.error("\(message)") }
       }
       state.futileStamps = stamps
-      guard let current else { throw StreamError(errnoCode: ENOPROTOOPT) }
+      guard let current else {
+        throw StreamError(errnoCode: ENOPROTOOPT, words: "TLS is not set up: \(error.messages.joined(separator: "; "))")
+      }
       Log.streamSSL.warning("TLS files changed but cannot be used; those read before stay in use")
       return current.prepared
     }

@@ -18,7 +18,7 @@ extension TLSContext.Prepared {
       switch result {
       case .success: try established()
       case .failure(let error):
-        Log.reconnect.warning("\(name): connection dropped (\(error))", metadata: Log.limited("handshake"))
+        Log.reconnect.warning("\(name): connection dropped (\(errnoText(error.errnoCode)))", metadata: Log.limited("handshake"))
       }
     }
     let peer = TLSPeer(name: name, policy: policy)
@@ -58,7 +58,7 @@ extension TLSContext.Prepared {
       try channel.pipeline.syncOperations.addHandlers([handler, peer, gate])
     } catch {
       channel.close(promise: nil)
-      promise.fail(StreamError(errnoCode: EPROTO))
+      promise.fail(StreamError(errnoCode: EPROTO, words: "TLS cannot begin: \(TLSErrorText.words(error))"))
     }
     return promise.futureResult
   }
@@ -109,8 +109,8 @@ final class TLSGate: ChannelInboundHandler {
   var peer: TLSPeer?
   /// The first bytes that came look like JSON.
   var hasSeenPlainText = false
-  /// The handshake fails because we let it fail, and the log has been told why.
-  private var isExplained = false
+  /// Why we let the handshake fail, which the log says already.
+  private var ownReason: String?
 
   init(name: String, role: Role, timeout: TimeAmount, completion: @escaping Completion) {
     self.name = name
@@ -122,12 +122,14 @@ final class TLSGate: ChannelInboundHandler {
   /// A verification that only keeps the CA certificate.
   func learning(_ path: String) -> NIOSSLCustomVerificationCallback {
     { [self] chain, verdict in
-      isExplained = true
       if let bootstrap = TLSBootstrap(chain: chain) {
-        if bootstrap.store(in: path) {
+        let isStored = bootstrap.store(in: path)
+        ownReason = isStored ? "the CA certificate is stored now: connect again" : "the CA certificate could not be stored"
+        if isStored {
           Log.streamSSL.info("killing successful connection to retry using CA cert")
         }
       } else {
+        ownReason = "the peer sent no self-signed certificate to begin with"
         Log.streamSSL.error("\(name): could not bootstrap CA cert: no self-signed certificate sent by peer")
       }
       verdict.succeed(.failed)
@@ -170,7 +172,7 @@ final class TLSGate: ChannelInboundHandler {
     case NIOSSLError.uncleanShutdown, is NIOSSLCloseTimedOutError: return
     case is BoringSSLError, is NIOSSLError:
       Log.streamSSL.warning("\(name): SSL_read: \(TLSErrorText.words(error))", metadata: Log.limited("read"))
-      context.fireErrorCaught(IOError(errnoCode: EIO, reason: "SSL_read"))
+      context.fireErrorCaught(TLSReadError(description: "TLS: \(TLSErrorText.words(error))"))
     default:
       context.fireErrorCaught(error)
     }
@@ -180,14 +182,14 @@ final class TLSGate: ChannelInboundHandler {
     guard let completion else { return }
     self.completion = nil
     timer?.cancel()
-    if !isExplained {
+    if ownReason == nil {
       Log.streamSSL.warning("\(name): \(role.rawValue): \(reason)", metadata: Log.limited("handshake"))
       if hasSeenPlainText {
         Log.streamSSL.warning("\(name): received JSON-RPC data on SSL channel", metadata: Log.limited("handshake"))
       }
     }
     do {
-      try completion(.failure(error))
+      try completion(.failure(StreamError(errnoCode: error.errnoCode, words: ownReason ?? "the TLS handshake failed: \(reason)")))
     } catch {
       Log.stream.debug("\(name): \(error)")
     }
@@ -200,6 +202,11 @@ final class TLSGate: ChannelInboundHandler {
   private func explanation(of text: String, _ context: ChannelHandlerContext) -> String {
     // The alert of a client that has not come to encrypt yet, as OpenSSL's sends when it refuses our certificate.
     if text == "bad packet length" { return " (the peer sent a plain alert: it may have refused our certificate)" }
+    if role == .client {
+      // A server that does not use TLS takes our first message for nonsense, and closes the connection or answers in its own way.
+      if text == "wrong version number" { return " (the server may not use TLS)" }
+      if text == "unexpected eof while reading" { return " (the server may not use TLS, or lack its certificates)" }
+    }
     guard text == "certificate verify failed" else { return "" }
     if let objection = peer?.objection { return " (\(objection))" }
     guard let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
