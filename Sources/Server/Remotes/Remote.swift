@@ -35,6 +35,8 @@ final class Remote {
   private var backoff: Backoff
   private(set) var state = State.backoff
   private(set) var lastError: String?
+  /// More words for people about that.
+  private(set) var lastErrorDetails: String?
   private(set) var lastConnected: NIODeadline?
   private(set) var lastDisconnected: NIODeadline?
 
@@ -123,8 +125,8 @@ final class Remote {
         try bound.value.accept(accepted.channel, name: accepted.name, user: accepted.user)
       }
       if let path = listener?.socketPath { Cleanup.register(socket: path) }
-      lastError = nil
-      if server.hasAnnouncedStart { announce() }
+      (lastError, lastErrorDetails) = (nil, nil)
+      if server.hasAnnouncedStart { announce(isLimited: true) }
     } catch {
       let text = "\(error)"
       if lastError != text {
@@ -133,6 +135,7 @@ final class Remote {
         Logger(label: "ovsdb_jsonrpc_server").error("\(method.name): listen failed: \(text)")
       }
       lastError = text
+      lastErrorDetails = details.last.map { $0.1.hasPrefix("\(method.name): ") ? String($0.1.dropFirst(method.name.count + 2)) : $0.1 }
       retry = server.eventLoop.assumeIsolated().scheduleTask(in: Self.listenRetry) { [weak self] in
         guard let self else { return }
         if self.method.listensOnHostName { listenWhenLookedUp() } else { listen(self.method) }
@@ -141,8 +144,11 @@ final class Remote {
   }
 
   /// Logs that it listens; with a port, the listener has.
-  func announce() {
-    if let listener, listener.socketPath != nil || method.isInherited { server.log.info("\(method.name): listening") }
+  ///
+  /// - Parameter isLimited: rows of databases, which clients write, may have caused it.
+  func announce(isLimited: Bool) {
+    guard let listener, listener.socketPath != nil || method.isInherited else { return }
+    server.log.info("\(method.name): listening", metadata: isLimited ? ["rate-limit": "listening"] : nil)
   }
 
   func accept(_ channel: any Channel, name: String, user: UInt32? = nil) throws {

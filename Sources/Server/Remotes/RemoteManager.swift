@@ -88,7 +88,9 @@ final class RemoteManager {
 
   /// All remotes with what they do, `db:` forms expanded, for `ovsdb-server/show-remotes`.
   var stateTable: String {
-    var rows = remotes.map { name, remote in [name, remote.stateWord, "\(remote.sessions.count)", remote.lastError ?? "-"] }
+    var rows = remotes.map { name, remote in
+      [name, remote.stateWord, "\(remote.sessions.count)", remote.lastErrorDetails ?? remote.lastError ?? "-"]
+    }
     rows += refused.map { target, reason in [target, "refused", "0", reason] }
     guard !rows.isEmpty else { return "" }
     rows.sort { Text($0[0]) < Text($1[0]) }
@@ -147,7 +149,7 @@ final class RemoteManager {
 
   /// Logs where the server listens, once it has started.
   func announce() {
-    for (_, remote) in remotes.sorted(by: { Text($0.key) < Text($1.key) }) { remote.announce() }
+    for (_, remote) in remotes.sorted(by: { Text($0.key) < Text($1.key) }) { remote.announce(isLimited: false) }
     reportNone()
   }
 
@@ -164,7 +166,7 @@ final class RemoteManager {
   }
 
   private func drop(_ name: String, _ remote: Remote) {
-    server.log.info("\(name): remote deconfigured")
+    server.log.info("\(name): remote deconfigured", metadata: ["rate-limit": "deconfigured"])
     remotes[name] = nil
     remote.remove()
   }

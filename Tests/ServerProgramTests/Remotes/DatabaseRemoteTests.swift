@@ -252,7 +252,11 @@ struct DatabaseRemoteTests {
     #expect(server.log.count - before < 64 << 10)
     let sockets = try FileManager.default.contentsOfDirectory(atPath: server.directory.path).filter { $0.hasPrefix("many") }
     #expect(sockets.count <= 50)
+    // Nor do those that come and go.
+    try Self.configure(session, strings: [])
+    try server.waitForLog("remote deconfigured")
     #expect(try session.call("list_dbs", []) == ["R", "_Server"])
+    for line in [": listening", ": remote deconfigured"] { #expect(server.log.components(separatedBy: line).count < 15, "\(server.log)") }
   }
 
   @Test func aRemovedDatabaseTakesItsRemotesAlongAndBringsThemBack() throws {

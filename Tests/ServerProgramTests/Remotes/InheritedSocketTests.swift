@@ -46,6 +46,10 @@ struct InheritedSocketTests {
       "|ERR|pfd:21: listen failed: Invalid argument", "|stream_fd|ERR|pfd:22: not a listening socket",
       "|stream_fd|ERR|pfd:x: bad file descriptor",
     ] { try server.waitForLog(line) }
+    let states = try server.lines("ovsdb-server/show-remotes")
+    for words in ["not a stream socket (type 2)", "bad file descriptor (no descriptor was passed under that name; none has a name)"] {
+      #expect(states.contains { $0.hasSuffix(words) }, "\(states)")
+    }
     // A socket that its owner makes listen later is served then.
     #expect(listen(sockets[2].descriptor, 5) == 0)
     #expect(try connectTCP(sockets[2].port).call("list_dbs", []) == ["_Server"])
