@@ -43,7 +43,7 @@ let libraries: [Target] = [
   .target(
     name: "Daemon", dependencies: ["CPosixShims", logging, nioCore, nioLocks, nioPosix, deques], swiftSettings: settings),
   .target(
-    name: "Control", dependencies: ["CPosixShims", "JSON", "JSONRPC", "Streams", "Daemon", nioCore, nioPosix, logging],
+    name: "Control", dependencies: ["CPosixShims", "JSON", "JSONRPC", "Streams", "Daemon", nioCore, nioPosix, deques, logging],
     swiftSettings: settings),
   .target(
     name: "Client", dependencies: ["JSON", "OVSDB", "JSONRPC", "Streams", nioCore, nioPosix, logging],
@@ -82,7 +82,7 @@ let tests: [Target] = [
   .testTarget(
     name: "DaemonTests", dependencies: ["Daemon", "DaemonProbe", "ovs-appctl", "CPosixShims", logging], swiftSettings: settings),
   .testTarget(
-    name: "ControlTests", dependencies: ["Control", "Daemon", "DaemonProbe", "ovs-appctl", nioCore, nioPosix],
+    name: "ControlTests", dependencies: ["Control", "Daemon", "DaemonProbe", "ovs-appctl", nioCore, nioEmbedded, nioPosix],
     swiftSettings: settings),
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(

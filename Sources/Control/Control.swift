@@ -3,7 +3,8 @@
 // The control socket of a running program: an operator asks it things and tells it things with `ovs-appctl`.
 //
 // - `ControlCommands`: what a program can be told. `ControlCommands+Standard.swift`: what every program can be told.
-// - `ControlServer` and `ControlSession`: the socket, on an event loop. `ControlRequest`: one command being carried out.
+// - `ControlServer` and `ControlSession`: the socket, on an event loop. `CommandTurns`: whose command comes next. `ControlRequest`: one
+//   command being carried out.
 // - `ControlClient`: the other side, blocking, for command-line programs.
 // - `Coverage`: counters of events, shown by `coverage/show`. `MemoryReport`: what `memory/show` and the log say.
 //

@@ -33,13 +33,14 @@ package final class ControlServer: Sendable {
     if socket == "none" { return nil }
     let path = Paths.absolute(socket ?? "\(Program.name).\(getpid()).ctl", in: Paths.runDirectory)
     let sessions = NIOLoopBoundBox<[ObjectIdentifier: ControlSession]>.makeBoxSendingValue([:], eventLoop: loop)
+    let turns = NIOLoopBoundBox<CommandTurns>.makeBoxSendingValue(CommandTurns(loop: loop), eventLoop: loop)
     let listener: Listener
     // Before it is there: a signal may come as soon as somebody sees the socket.
     Cleanup.register(path)
     do {
       let method = try ConnectionMethod.parse("punix:\(path)", origin: .commandLine)
       listener = try Listener.open(method, group: loop, rundir: Paths.runDirectory) { accepted in
-        let session = try serve(accepted.channel, name: accepted.name, commands: commands) {
+        let session = try serve(accepted.channel, name: accepted.name, commands: commands, turns: turns.value) {
           sessions.value[ObjectIdentifier($0)] = nil
         }
         sessions.value[ObjectIdentifier(session)] = session
@@ -53,13 +54,14 @@ package final class ControlServer: Sendable {
 
   /// Begins to serve one connection on its channel's loop. The caller keeps the session until it has closed.
   static func serve(
-    _ channel: any Channel, name: String, commands: ControlCommands, didClose: @escaping (ControlSession) -> Void
+    _ channel: any Channel, name: String, commands: ControlCommands, turns: CommandTurns, didClose: @escaping (ControlSession) -> Void
   ) throws -> ControlSession {
     let connection = RPCConnection(name: name, messageBytesMax: messageBytesMax)
     connection.answersEcho = false
     // A client that comes, asks and goes is no news.
     connection.logsClosing = false
-    let session = ControlSession(connection: connection, commands: commands, loop: channel.eventLoop, didClose: didClose)
+    let session = ControlSession(
+      connection: connection, commands: commands, loop: channel.eventLoop, turns: turns, didClose: didClose)
     connection.owner = session
     try channel.pipeline.syncOperations.addHandler(connection)
     return session
@@ -67,7 +69,7 @@ package final class ControlServer: Sendable {
 
   /// Serves one connection of a channel that somebody else made, for as long as the result is kept.
   package static func serve(_ channel: any Channel, commands: ControlCommands) throws -> AnyObject {
-    try serve(channel, name: "control", commands: commands) { _ in }
+    try serve(channel, name: "control", commands: commands, turns: CommandTurns(loop: channel.eventLoop)) { _ in }
   }
 
   private init(

@@ -19,51 +19,48 @@ final class ControlSession: RPCConnectionOwner {
   private let connection: RPCConnection
   private let commands: ControlCommands
   private let loop: any EventLoop
+  private let turns: CommandTurns
   private let didClose: (ControlSession) -> Void
   private var format = ControlRequest.Format.text
   /// The `id` of the command being carried out, as it was written.
   private var pendingID: [UInt8]?
-  /// Answers that are given while we look for commands are found by the loop that looks.
-  private var isTaking = false
+  /// Set by `CommandTurns` while the session waits there.
+  var isWaitingForTurn = false
 
   init(
-    connection: RPCConnection, commands: ControlCommands, loop: any EventLoop,
+    connection: RPCConnection, commands: ControlCommands, loop: any EventLoop, turns: CommandTurns,
     didClose: @escaping (ControlSession) -> Void
   ) {
     self.connection = connection
     self.commands = commands
     self.loop = loop
+    self.turns = turns
     self.didClose = didClose
   }
 
-  func inputAvailable(_ connection: RPCConnection) { takeRequests() }
+  func inputAvailable(_ connection: RPCConnection) { turns.join(self) }
 
-  func becameWritable(_ connection: RPCConnection) { takeRequests() }
+  func becameWritable(_ connection: RPCConnection) { turns.join(self) }
 
   func closed(_ connection: RPCConnection, reason: RPCCloseReason) { didClose(self) }
 
   func close() { connection.close() }
 
-  /// Takes requests until one waits for its answer, the client does not take our answers, or there are no more.
-  private func takeRequests() {
-    guard !isTaking else { return }
-    isTaking = true
-    defer { isTaking = false }
+  /// Begins to execute the next request, unless one waits for its answer or the client does not read its answers. Once it is answered,
+  /// the session waits for its next turn.
+  func takeRequest() {
     do throws(RPCError) {
-      while pendingID == nil, connection.isWritable, let message = try connection.next() {
-        guard case .request(let method, let params, let id) = message else {
-          log.warn("\(connection.name): received unexpected \(Self.kind(message)) message")
-          connection.close()
-          return
-        }
-        begin(method, params, id)
-        connection.releaseInput()
+      guard pendingID == nil, connection.isWritable, let message = try connection.next() else { return }
+      guard case .request(let method, let params, let id) = message else {
+        log.warn("\(connection.name): received unexpected \(Self.kind(message)) message")
+        connection.close()
+        return
       }
+      begin(method, params, id)
+      connection.releaseInput()
     } catch {
       // Logged and closing already.
-      return
     }
-    connection.flush()
   }
 
   private static func kind(_ message: RPCMessage) -> String {
@@ -151,7 +148,7 @@ final class ControlSession: RPCConnectionOwner {
       connection.output.append(UInt8(ascii: "}"))
     }
     connection.flush()
-    takeRequests()
+    turns.join(self)
   }
 
   private func writeResult(_ text: String) {

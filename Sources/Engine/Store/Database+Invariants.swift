@@ -42,13 +42,18 @@ extension Database {
       if count != expected { faults.append("\(name) row \(uuid) has \(expected) strong references, \(count) are counted") }
       if table.rows[uuid] == nil { faults.append("\(name) row \(uuid) is referenced and does not exist") }
     }
+    var weakCount = 0
     for (uuid, referrers) in table.weakReferrers {
+      weakCount += referrers.count
       var found: Set<Referrer> = []
       referrers.forEach { found.insert($0) }
       if found != weak[ReferenceTarget(tableIndex: table.schema.index, uuid: uuid)] ?? [] {
         faults.append("\(name) row \(uuid) has other weak referrers than are filed")
       }
       if table.rows[uuid] == nil { faults.append("\(name) row \(uuid) is weakly referenced and does not exist") }
+    }
+    if weakCount != table.weakReferenceCount {
+      faults.append("\(name) has \(weakCount) weak references, \(table.weakReferenceCount) are counted")
     }
     for (position, columns) in table.schema.indexes.enumerated() {
       if table.indexes[position].count != table.rows.count { faults.append("\(name) index \(position) has a wrong size") }

@@ -11,6 +11,7 @@ import OVSDB
 /// Invariants, checked by `Database.checkInvariants()`:
 /// 1. `strongCounts[u]` is the number of strong references to row u from other rows; rows without any have no entry.
 /// 2. `weakReferrers[u]` names each column of each row that weakly references u; rows without any have no entry.
+///    `weakReferenceCount` is the number of all of them.
 /// 3. `indexes[i]` maps the values of the i-th index of the schema to the only row that has them.
 /// 4. `atomCount` and `rowBytes` are the sums of those of the rows.
 package struct Table: Sendable {
@@ -23,6 +24,7 @@ package struct Table: Sendable {
   package private(set) var changeCount: UInt64 = 0
   package internal(set) var strongCounts: TreeDictionary<UUID, Int> = [:]
   package internal(set) var weakReferrers: TreeDictionary<UUID, Referrers> = [:]
+  package private(set) var weakReferenceCount = 0
   package internal(set) var indexes: [TreeDictionary<IndexKey, UUID>]
 
   package init(schema: TableSchema) {
@@ -45,6 +47,7 @@ package struct Table: Sendable {
       atomCount += row.atomCount
       rowBytes += row.byteCount
     }
+    weakReferenceCount = weakReferrers.values.reduce(0) { $0 + $1.count }
   }
 
   /// Memory of the rows and of the maps that find them, in bytes.
@@ -88,11 +91,18 @@ package struct Table: Sendable {
   }
 
   mutating func addWeakReferrer(_ referrer: Referrer, to uuid: UUID) {
-    weakReferrers[uuid] = weakReferrers[uuid]?.adding(referrer) ?? .one(referrer)
+    setWeakReferrers(of: uuid) { $0?.adding(referrer) ?? .one(referrer) }
   }
 
   mutating func removeWeakReferrer(_ referrer: Referrer, from uuid: UUID) {
-    weakReferrers[uuid] = weakReferrers[uuid]?.removing(referrer)
+    setWeakReferrers(of: uuid) { $0?.removing(referrer) }
+  }
+
+  private mutating func setWeakReferrers(of uuid: UUID, _ change: (Referrers?) -> Referrers?) {
+    let old = weakReferrers[uuid]
+    let new = change(old)
+    weakReferenceCount += (new?.count ?? 0) - (old?.count ?? 0)
+    weakReferrers[uuid] = new
   }
 
   /// The row that has the given values in the columns of an index.

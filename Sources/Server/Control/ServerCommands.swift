@@ -196,7 +196,7 @@ extension Server {
       let tables = database.database.tables
       add("atoms", database.database.atomCount)
       add("cells", tables.reduce(0) { $0 + $1.rows.count * ($1.schema.columns.count + 2) })
-      add("n-weak-refs", tables.reduce(0) { $0 + $1.weakReferrers.values.reduce(0) { $0 + $1.count } })
+      add("n-weak-refs", tables.reduce(0) { $0 + $1.weakReferenceCount })
       add("monitors", database.hub.subscriptionCount)
       add("triggers", database.triggers.count)
       add("txn-history", database.history.count)
