@@ -64,7 +64,7 @@ package final class StatefulFuzzer {
     limits.inlineRowsMax = random.pick([1, 3, 500])
     limits.pieceBytes = random.pick([100, 700])
     limits.transactionWorkMax = random.pick([50, 400, 100_000])
-    limits.backlogRowsMax = random.pick([0, 4, 1000])
+    limits.historyBytesMax = random.pick([nil, 0, 4096])
     limits.contentsBytesMax = random.pick([0, 2000])
     limits.monitorsMax = 6
     limits.waitsMax = 4

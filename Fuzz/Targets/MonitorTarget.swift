@@ -32,6 +32,7 @@ extension FuzzTarget {
 private final class Watched: MonitorClient {
   private let database: Database
   private let hub: MonitorHub
+  private var history: History
   private var subscriptions: [Subscription] = []
   private var copies: [MonitorCopy] = []
   private var fault: String?
@@ -43,8 +44,10 @@ private final class Watched: MonitorClient {
     self.database = database
     self.pieceBytes = pieceBytes
     hub = MonitorHub(schema: database.schema)
-    // Of three rows that a client is owed the sum becomes a snapshot.
-    hub.backlogRowsMax = 2
+    // Updates of three rows, or of a long value, are large; what is owed is found from commits or by comparing all rows.
+    hub.inlineRowsMax = 2
+    hub.inlineBytesMax = 200
+    history = History(baseID: database.lastCommitID, bytesMax: pieceBytes.isMultiple(of: 2) ? 0 : 1 << 20)
     for (number, format) in [UpdateFormat.update, .update2, .update3].enumerated() {
       subscriptions.append(hub.subscribe(specification, id: "\(number)", format: format, client: self))
       copies.append(MonitorCopy())
@@ -55,6 +58,17 @@ private final class Watched: MonitorClient {
     guard let number = subscriptions.firstIndex(where: { $0 === subscription }) else { return }
     apply(body.string, to: number)
   }
+
+  func send(_ update: LargeUpdate, for subscription: Subscription) {
+    guard let number = subscriptions.firstIndex(where: { $0 === subscription }) else { return }
+    var changes = update.changes
+    var writer = ByteWriter()
+    var looks = 0
+    while changes.writePiece(until: writer.count + pieceBytes, looks: &looks, to: &writer) {}
+    if !changes.isEmpty { apply(writer.string, to: number) }
+  }
+
+  func noteOwed(_ subscription: Subscription) {}
 
   private func apply(_ text: String, to number: Int) {
     // A monitor that does not select everything tells less than its rows: it is only seen to that the text is one.
@@ -77,7 +91,10 @@ private final class Watched: MonitorClient {
     } else if text[0]?.kind == .string {
       var writer = ByteWriter()
       let outcome = database.transact(params: text, context: TransactionContext(), into: &writer)
-      if case .committed(let commit?, _) = outcome { hub.publish(commit, snapshot: { database.snapshot }) }
+      if case .committed(let commit?, _) = outcome {
+        history.append(commit, databaseBytes: database.byteCount)
+        hub.publish(commit, snapshot: { database.snapshot })
+      }
     } else {
       acceptsUpdates.toggle()
       if acceptsUpdates { drain() }
@@ -103,12 +120,10 @@ private final class Watched: MonitorClient {
 
   /// Sends what is owed, in pieces.
   private func drain() {
-    for (number, subscription) in subscriptions.enumerated() {
-      guard let owed = hub.takeOwed(subscription, current: database.snapshot) else { continue }
-      var changes = owed.changes
-      var writer = ByteWriter()
-      while changes.writePiece(until: writer.count + pieceBytes, to: &writer) {}
-      if !changes.isEmpty { apply(writer.string, to: number) }
+    for subscription in subscriptions {
+      let owed = hub.takeOwed(
+        subscription, current: database.snapshot, lastCommitID: database.lastCommitID, history: history)
+      if let owed { send(owed, for: subscription) }
     }
   }
 

@@ -52,7 +52,6 @@ private final class SessionScript {
     limits.inlineRowsMax = 2
     limits.pieceBytes = 120
     limits.transactionWorkMax = 700
-    limits.backlogRowsMax = 3
     limits.contentsBytesMax = 600
     limits.monitorsMax = 4
     limits.waitsMax = 3

@@ -87,4 +87,12 @@ package struct History {
     guard let position = commits.lastIndex(where: { $0.id == id }) else { return nil }
     return commits[(position + 1)...]
   }
+
+  /// The commits after the one with a number, or nil when not all of them are remembered.
+  package func commits(afterSequence sequence: UInt64) -> Deque<Commit>.SubSequence? {
+    guard let first = commits.first?.sequence, first <= sequence &+ 1 else { return nil }
+    let position = Int(clamping: sequence &+ 1 &- first)
+    guard position < commits.count, commits[position].sequence == sequence &+ 1 else { return nil }
+    return commits[position...]
+  }
 }

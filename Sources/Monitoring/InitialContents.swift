@@ -16,10 +16,26 @@ package struct ContentsCursor: Sendable {
   /// The next row of that table; nil before its first.
   fileprivate var row: TreeDictionary<UUID, Row>.Index?
 
-  /// Values that are looked at for one piece, which may come to nothing.
-  static let looksPerPieceMax = 100_000
-
   package init(format: UpdateFormat) { updates = TableUpdatesWriter(format: format) }
+}
+
+/// All rows that a monitor shows, as `<table-updates>`.
+package struct InitialContents: MessagePieces {
+  private let specification: MonitorSpecification
+  private let snapshot: Snapshot
+  private var cursor: ContentsCursor
+
+  package init(of snapshot: Snapshot, for specification: MonitorSpecification, format: UpdateFormat) {
+    self.specification = specification
+    self.snapshot = snapshot
+    cursor = ContentsCursor(format: format)
+  }
+
+  package func prepare() {}
+
+  package mutating func writePiece(until sizeMax: Int, looks: inout Int, to writer: inout ByteWriter) -> Bool {
+    specification.writePiece(of: snapshot, from: &cursor, until: sizeMax, looks: &looks, to: &writer)
+  }
 }
 
 extension MonitorSpecification {
@@ -38,7 +54,7 @@ extension MonitorSpecification {
   /// Appends `<table-updates>` from a place on, until the writer holds `sizeMax` bytes, enough values were looked at, or everything is
   /// written.
   ///
-  /// - Parameter looks: grows by the values that were looked at; a piece ends when it grew by `ContentsCursor.looksPerPieceMax`.
+  /// - Parameter looks: grows by the values that were looked at; a piece ends when it grew by `PieceLimits.looksMax`.
   /// - Returns: whether there is more.
   package func writePiece(
     of snapshot: Snapshot, from cursor: inout ContentsCursor, until sizeMax: Int, looks: inout Int, to writer: inout ByteWriter
@@ -68,7 +84,7 @@ extension MonitoredTable {
     }
     let rows = contents.rows
     var index = cursor.row ?? rows.startIndex
-    let looksMax = sizeMax == .max ? .max : looks + ContentsCursor.looksPerPieceMax
+    let looksMax = sizeMax == .max ? .max : looks + PieceLimits.looksMax
     while index != rows.endIndex {
       if writer.count >= sizeMax || looks >= looksMax {
         cursor.row = index

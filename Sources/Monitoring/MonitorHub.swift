@@ -7,59 +7,6 @@ import Engine
 import JSON
 import OVSDB
 
-/// A session as monitors see it.
-package protocol MonitorClient: AnyObject {
-  /// False while the client does not read, or waits for initial contents: its updates are added up instead of sent.
-  var acceptsUpdates: Bool { get }
-  /// Takes a notification for one of its monitors; `body` is `<table-updates>`.
-  func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID)
-}
-
-/// One monitor of one client.
-package final class Subscription {
-  /// The monitor's id as JSON text in normal form.
-  package fileprivate(set) var id: String
-  package let format: UpdateFormat
-  package unowned let client: any MonitorClient
-  package fileprivate(set) var group: MonitorGroup
-  /// What the client is owed; nil while it is up to date.
-  package var backlog: Backlog?
-  /// True until the initial contents are on their way: updates are added up, whatever the client takes.
-  package var isStarting = false
-  fileprivate var position = 0
-
-  fileprivate init(id: String, format: UpdateFormat, client: any MonitorClient, group: MonitorGroup) {
-    self.id = id
-    self.format = format
-    self.client = client
-    self.group = group
-  }
-}
-
-/// Monitors with equal specifications: each commit is examined and encoded once for all of them.
-package final class MonitorGroup: ConditionHolder {
-  package let specification: MonitorSpecification
-  package fileprivate(set) var subscriptions: [Subscription] = []
-  /// What of the commit being published concerns the group, table by table.
-  fileprivate var changes: [GroupChange] = []
-  /// Groups that were made earlier have lower numbers.
-  fileprivate let number: UInt64
-
-  fileprivate init(specification: MonitorSpecification, number: UInt64) {
-    self.specification = specification
-    self.number = number
-  }
-}
-
-/// A changed row that concerns a group.
-struct GroupChange {
-  let change: OwedChange
-  /// The states of the row that fulfil the group's condition; not empty.
-  let states: RowStates
-  /// The position in the specification's tables.
-  let position: Int
-}
-
 /// The monitors of a database.
 package final class MonitorHub {
   private var groups: [MonitorSpecification: MonitorGroup] = [:]
@@ -76,8 +23,9 @@ package final class MonitorHub {
   private var update = ByteWriter()
   private var update2 = ByteWriter()
   package private(set) var subscriptionCount = 0
-  /// Rows that are added up one by one for a client that does not read.
-  package var backlogRowsMax = Int.max
+  /// Rows, and bytes, of an update that is made at once. Larger ones are made piece by piece, once for all who are told them.
+  package var inlineRowsMax = Int.max
+  package var inlineBytesMax = Int.max
 
   package init(schema: DatabaseSchema) {
     conditions = schema.tables.map { _ in ConditionIndex() }
@@ -98,6 +46,7 @@ package final class MonitorHub {
 
   package func unsubscribe(_ subscription: Subscription) {
     remove(subscription)
+    subscription.place = nil
     subscriptionCount -= 1
   }
 
@@ -148,11 +97,19 @@ package final class MonitorHub {
     for table in group.specification.tables { conditions[table.table.index].remove(group, table.condition.alternatives) }
   }
 
-  /// Sends a commit to everyone who is owed something of it.
+  /// Sends a commit to everyone whom it concerns, and notes the place of those who do not take it.
   ///
-  /// - Parameter snapshot: the database with the commit, asked for when a client that does not read is owed much.
-  package func publish(_ commit: Commit, snapshot: () -> Snapshot? = { nil }) {
-    for group in gather(commit) { publish(group, commit, snapshot) }
+  /// - Parameter snapshot: the database with the commit; asked for when somebody does not take it.
+  package func publish(_ commit: Commit, snapshot: () -> Snapshot) {
+    var place: Place?
+    func before() -> Place {
+      if let place { return place }
+      let made = Place(before: commit, in: snapshot())
+      place = made
+      return made
+    }
+    var copied = 0
+    for group in gather(commit) { publish(group, commit, copied: &copied, before) }
   }
 
   /// The groups that a commit concerns, in the order in which they were made, each with its changes. What does not fulfil the condition
@@ -180,25 +137,86 @@ package final class MonitorHub {
     return touched.sorted { $0.number < $1.number }
   }
 
-  private func publish(_ group: MonitorGroup, _ commit: Commit, _ snapshot: () -> Snapshot?) {
-    var hasUpdate: Bool?
-    var hasUpdate2: Bool?
+  private func publish(_ group: MonitorGroup, _ commit: Commit, copied: inout Int, _ before: () -> Place) {
+    var plain: UpdateForm?
+    var differential: UpdateForm?
     for subscription in group.subscriptions {
-      guard subscription.client.acceptsUpdates, !subscription.isStarting, subscription.backlog == nil else {
-        subscription.backlog = subscription.backlog ?? Backlog()
-        subscription.backlog?.add(
-          group.changes, commit, of: group.specification, rowsMax: backlogRowsMax, snapshot: snapshot)
+      guard subscription.client.acceptsUpdates, !subscription.isStarting, subscription.place == nil else {
+        owe(subscription, since: before)
         continue
       }
-      if subscription.format.isDifferential {
-        if hasUpdate2 == nil { hasUpdate2 = encode(group, .update2, &update2) }
-        if hasUpdate2 == true { subscription.client.send(update2, for: subscription, commitID: commit.id) }
-      } else {
-        if hasUpdate == nil { hasUpdate = encode(group, .update, &update) }
-        if hasUpdate == true { subscription.client.send(update, for: subscription, commitID: commit.id) }
+      let isDifferential = subscription.format.isDifferential
+      var form = (isDifferential ? differential : plain) ?? encode(group, commit, isDifferential: isDifferential)
+      if case .encoded(let size) = form {
+        copied += size
+        if size > Self.alwaysCopiedBytesMax, copied > Self.copiedBytesMax {
+          form = .large(LargeUpdate(group, commit, isDifferential: isDifferential))
+        }
+      }
+      if isDifferential { differential = form } else { plain = form }
+      switch form {
+      case .nothing: break
+      case .encoded:
+        if isDifferential {
+          subscription.client.send(update2, for: subscription, commitID: commit.id)
+        } else {
+          subscription.client.send(update, for: subscription, commitID: commit.id)
+        }
+      case .large(let large): subscription.client.send(large, for: subscription)
       }
     }
-    group.changes.removeAll(keepingCapacity: true)
+    group.changes.removeAll(keepingCapacity: group.changes.count <= Self.retainedChangesMax)
+  }
+
+  /// A form of what a group is told of a commit.
+  private enum UpdateForm {
+    case nothing
+    /// It is in `update` or `update2`, so many bytes.
+    case encoded(Int)
+    case large(LargeUpdate)
+  }
+
+  /// Bytes of one commit's updates that are copied for clients, one by one; what comes beyond it is shared.
+  private static let copiedBytesMax = 4 << 20
+  /// To share so few bytes costs more than to copy them.
+  private static let alwaysCopiedBytesMax = 4 << 10
+  private static let retainedChangesMax = 1024
+
+  private func encode(_ group: MonitorGroup, _ commit: Commit, isDifferential: Bool) -> UpdateForm {
+    let size =
+      group.changes.count > inlineRowsMax
+      ? nil
+      : isDifferential ? encode(group, .update2, &update2) : encode(group, .update, &update)
+    switch size {
+    case nil: return .large(LargeUpdate(group, commit, isDifferential: isDifferential))
+    case 0?: return .nothing
+    case let size?: return .encoded(size)
+    }
+  }
+
+  /// - Returns: how many bytes the update has; nil when it is too large to be made at once.
+  private func encode(_ group: MonitorGroup, _ format: UpdateFormat, _ writer: inout ByteWriter) -> Int? {
+    writer.removeAll()
+    var updates = TableUpdatesWriter(format: format)
+    for change in group.changes {
+      updates.write(change.change, states: change.states, of: group.specification.tables[change.position], to: &writer)
+      guard writer.count <= inlineBytesMax else {
+        writer = ByteWriter()
+        return nil
+      }
+    }
+    guard !updates.isEmpty else { return 0 }
+    updates.finish(&writer)
+    return writer.count
+  }
+
+  // MARK: - Clients that do not read
+
+  /// Notes what a client knows that does not take what comes.
+  private func owe(_ subscription: Subscription, since place: () -> Place) {
+    guard subscription.place == nil else { return }
+    subscription.place = place()
+    subscription.client.noteOwed(subscription)
   }
 
   /// Notes for everyone whom it may concern that there was a commit of very many rows. What of it they are owed is found out piece by
@@ -206,60 +224,53 @@ package final class MonitorHub {
   ///
   /// - Parameter before: the database without the commit.
   package func publishLarge(_ commit: Commit, before: Snapshot) {
-    for group in groups.values {
+    let place = Place(before)
+    for group in groups.values.sorted(by: { $0.number < $1.number }) {
       guard commit.tables.contains(where: { group.specification.table($0.table.index) != nil }) else { continue }
-      for subscription in group.subscriptions {
-        subscription.backlog = subscription.backlog ?? Backlog()
-        subscription.backlog?.add(commit, since: before)
-      }
-    }
-  }
-
-  private func encode(_ group: MonitorGroup, _ format: UpdateFormat, _ writer: inout ByteWriter) -> Bool {
-    writer.removeAll()
-    var updates = TableUpdatesWriter(format: format)
-    for change in group.changes {
-      updates.write(change.change, states: change.states, of: group.specification.tables[change.position], to: &writer)
-    }
-    updates.finish(&writer)
-    return !updates.isEmpty
-  }
-
-  /// Takes a commit out of the backlogs it was added to; updates that were handed to sessions are theirs to take back.
-  package func retract(_ commit: Commit, previousID: UUID) {
-    for group in groups.values {
-      for subscription in group.subscriptions {
-        subscription.backlog?.remove(commit, previousID: previousID, of: group.specification)
-      }
+      for subscription in group.subscriptions { owe(subscription) { place } }
     }
   }
 
   /// Takes what one of a client's monitors is owed, to be sent as one update.
   ///
-  /// - Parameter current: the database as it is.
+  /// - Parameters:
+  ///   - current: the database as it is, with all its commits in the log: what is taken is not given back.
+  ///   - lastCommitID: the id of its last commit.
   /// - Returns: nil when the client is up to date, or its initial contents are not on their way yet.
-  package func takeOwed(_ subscription: Subscription, current: Snapshot) -> (changes: OwedChanges, backlog: Backlog)? {
-    guard let backlog = subscription.backlog, !subscription.isStarting else { return nil }
-    subscription.backlog = nil
+  package func takeOwed(
+    _ subscription: Subscription, current: Snapshot, lastCommitID: UUID, history: borrowing History
+  ) -> LargeUpdate? {
+    guard let place = subscription.place, !subscription.isStarting else { return nil }
+    subscription.place = nil
+    guard place.sequence != current.sequence else { return nil }
+    let format = subscription.format
+    let key = LargeUpdate.Key(
+      group: subscription.group.number, from: place.sequence, commitID: lastCommitID, isDifferential: format.isDifferential)
     let changes = OwedChanges(
-      backlog, of: subscription.group.specification, current: current, format: subscription.format)
-    return (changes, backlog)
+      since: place, commits: history.commits(afterSequence: place.sequence).map(Array.init), current: current,
+      of: subscription.group.specification, format: format)
+    return LargeUpdate(key: key, changes: changes)
+  }
+
+  /// Sends an update at once, if it is small.
+  ///
+  /// - Returns: false, with nothing sent, when it is not.
+  package func sendAtOnce(_ owed: LargeUpdate, for subscription: Subscription) -> Bool {
+    guard owed.changes.rowCountMax <= inlineRowsMax else { return false }
+    var changes = owed.changes
+    var looks = 0
+    update2.removeAll()
+    guard !changes.writePiece(until: inlineBytesMax, looks: &looks, to: &update2) else { return false }
+    if !changes.isEmpty { subscription.client.send(update2, for: subscription, commitID: owed.commitID) }
+    return true
   }
 
   /// Sends a client what one of its monitors is owed, as one update, made at once.
-  package func drain(_ subscription: Subscription, current: Snapshot, lastCommitID: UUID) {
-    guard let owed = takeOwed(subscription, current: current) else { return }
-    var changes = owed.changes
-    send(&changes, of: owed.backlog, for: subscription, lastCommitID: lastCommitID)
-  }
-
-  /// Writes what is owed at once and sends it.
-  package func send(
-    _ changes: inout OwedChanges, of backlog: Backlog, for subscription: Subscription, lastCommitID: UUID
+  package func drain(
+    _ subscription: Subscription, current: Snapshot, lastCommitID: UUID, history: borrowing History
   ) {
-    update2.removeAll()
-    while changes.writePiece(until: .max, to: &update2) {}
-    guard !changes.isEmpty else { return }
-    subscription.client.send(update2, for: subscription, commitID: backlog.lastCommitID ?? lastCommitID)
+    let owed = takeOwed(subscription, current: current, lastCommitID: lastCommitID, history: history)
+    guard let owed, owed.changes.write(to: &update2) else { return }
+    subscription.client.send(update2, for: subscription, commitID: owed.commitID)
   }
 }

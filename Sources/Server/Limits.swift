@@ -42,8 +42,6 @@ package struct Limits: Sendable {
   package var arrangedRowsMax = 32 << 20
   /// Bytes of a piece; a single row may be larger.
   package var pieceBytes = 64 << 10
-  /// Rows that are added up one by one for a monitor whose client does not read; beyond it a snapshot is kept.
-  package var backlogRowsMax = 1000
 
   /// Remotes that one column of a database may configure; each of them has a socket. `--max-database-remotes`.
   package var databaseRemotesMax = 1000

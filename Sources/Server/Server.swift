@@ -78,12 +78,12 @@ package final class Server {
   /// What sessions have it keep, in bytes of their requests.
   var keptBytes = 0
 
-  // Large messages (OutputStream.swift, SharedContents.swift).
+  // Large messages (OutputStream.swift, SharedPieces.swift).
   var pumping: Deque<Session> = []
   var isPumpScheduled = false
   let rowArranger = RowArranger()
-  /// Contents that are being sent or were a moment ago, oldest first.
-  var sharedContents: [SharedContents] = []
+  /// Pieces that are being sent or were a moment ago, oldest first.
+  var sharedPieces: [SharedPieces] = []
 
   /// - Parameter hasThreads: for slow work; if not, the loop's owner lets time pass (EmbeddedServer.swift).
   package init(

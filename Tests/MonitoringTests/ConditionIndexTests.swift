@@ -124,10 +124,10 @@ import Testing
         : world.text.random.chance(20)
           ? #"{"op":"delete","table":"T","where":\#(condition)}"#
           : #"{"op":"update","table":"T","where":\#(condition),"row":{\#(world.text.someColumns())}}"#
-      if let commit = try world.database.run(operation) { world.hub.publish(commit) }
+      if let commit = try world.database.run(operation) { world.hub.publish(commit, world.database) }
       if busy.acceptsUpdates {
         for subscription in subscriptions {
-          world.hub.drain(subscription, current: world.database.snapshot, lastCommitID: world.database.lastCommitID)
+          world.hub.drain(subscription, world.database)
         }
         if step % 10 == 9 { try changeCondition(of: world.text.random.pick(subscriptions), &world) }
         for subscription in subscriptions { try check(subscription, world.database, "seed \(seed) step \(step): \(operation)") }
@@ -188,7 +188,7 @@ import Testing
     let values = #"\#(Self.row),"um":["map",[[["uuid","\#(ConditionText.uuid(1))"],["uuid","\#(ConditionText.uuid(1))"]]]]"#
     let inserts = (0..<8).map { #"{"op":"insert","table":"T","uuid":"\#(ConditionText.uuid($0))","row":{\#(values)}}"# }
     let commit = try #require(try world.database.run(inserts.joined(separator: ",")))
-    world.hub.publish(commit)
+    world.hub.publish(commit, world.database)
     #expect(world.client.notificationCount == 0)
     return commit.tables[0].rows.count * 2 * ConditionText.columns.count + world.hub.work
   }
@@ -210,9 +210,9 @@ import Testing
       _ = try world.subscribe(request)
     }
     let values = #""um":["map",[[["uuid","\#(ConditionText.uuid(1))"],["uuid","\#(ConditionText.uuid(1))"]]]]"#
-    world.hub.publish(try #require(try world.database.run(#"{"op":"insert","table":"T","row":{\#(values)}}"#)))
+    world.hub.publish(try #require(try world.database.run(#"{"op":"insert","table":"T","row":{\#(values)}}"#)), world.database)
     #expect(world.client.notificationCount == 2)
-    world.hub.publish(try #require(try world.database.run(#"{"op":"update","table":"T","where":[],"row":{"i":7}}"#)))
+    world.hub.publish(try #require(try world.database.run(#"{"op":"update","table":"T","where":[],"row":{"i":7}}"#)), world.database)
     #expect(world.client.notificationCount == 3)
     #expect(world.hub.storedChanges == 3)
   }

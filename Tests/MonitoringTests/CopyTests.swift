@@ -123,11 +123,11 @@ import Testing
       busyClient.acceptsUpdates = step % 7 == 6
       let text = step % 5 == 0 ? changes.inserts(database) ?? changes.operations() : changes.operations()
       guard let commit = try database.run(text) else { continue }
-      hub.publish(commit)
+      hub.publish(commit, database)
       try check(subscriptions.filter { $0.client === client }, client, database, "seed \(seed) step \(step): \(text)")
       if busyClient.acceptsUpdates {
         let owed = subscriptions.filter { $0.client === busyClient }
-        for subscription in owed { hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID) }
+        for subscription in owed { hub.drain(subscription, database) }
         try check(owed, busyClient, database, "busy, seed \(seed) step \(step)")
       }
     }
@@ -196,7 +196,7 @@ import Testing
         #expect(hasChanges == (writer.string != "{}"))
         if hasChanges { client.take(writer.string, for: subscription) }
       } else if let commit = try database.run(changes.inserts(database) ?? changes.operations()) {
-        hub.publish(commit)
+        hub.publish(commit, database)
       }
       try check([subscription], client, database, "seed \(seed) step \(step)")
     }

@@ -14,6 +14,12 @@ final class CopyingClient: MonitorClient {
   var acceptsUpdates = true
   var copies: [ObjectIdentifier: MonitorCopy] = [:]
   var notificationCount = 0
+  /// Notifications that came in pieces, of so many bytes.
+  var largeCount = 0
+  var pieceBytes = 50
+  /// Monitors that it was noted for that they are owed something.
+  var owed: [Subscription] = []
+  var noteKey: (LargeUpdate.Key) -> Void = { _ in }
   var faults: [String] = []
 
   init(schema: DatabaseSchema) { self.schema = schema }
@@ -22,6 +28,20 @@ final class CopyingClient: MonitorClient {
     notificationCount += 1
     take(body.string, for: subscription)
   }
+
+  func send(_ update: LargeUpdate, for subscription: Subscription) {
+    noteKey(update.key)
+    var changes = update.changes
+    var writer = ByteWriter()
+    var looks = 0
+    while changes.writePiece(until: writer.count + pieceBytes, looks: &looks, to: &writer) {}
+    guard !changes.isEmpty else { return }
+    largeCount += 1
+    notificationCount += 1
+    take(writer.string, for: subscription)
+  }
+
+  func noteOwed(_ subscription: Subscription) { owed.append(subscription) }
 
   func take(_ text: String, for subscription: Subscription) {
     do {
@@ -41,6 +61,17 @@ func makeDatabase(_ tables: String, seed: UInt64 = 1) throws -> Database {
 
 func specification(_ text: String, _ database: Database) throws -> MonitorSpecification {
   try JSONDocument.parse(text).withRoot { try MonitorSpecification(json: $0, schema: database.schema, allowsCondition: true) }
+}
+
+extension MonitorHub {
+  func publish(_ commit: Commit, _ database: Database) { publish(commit) { database.snapshot } }
+
+  /// - Parameter history: one that remembers nothing lets all rows be compared.
+  func drain(_ subscription: Subscription, _ database: Database, _ history: History? = nil) {
+    drain(
+      subscription, current: database.snapshot, lastCommitID: database.lastCommitID,
+      history: history ?? History(baseID: database.lastCommitID))
+  }
 }
 
 extension Database {

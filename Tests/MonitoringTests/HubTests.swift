@@ -27,10 +27,10 @@ import Testing
     #expect(hub.groupCount == 3)
     #expect(hub.subscriptionCount == 6)
     let commit = try #require(try database.run(insert(1)))
-    hub.publish(commit)
+    hub.publish(commit, database)
     #expect(client.notificationCount == 6)
     let other = try #require(try database.run(insert(2)))
-    hub.publish(other)
+    hub.publish(other, database)
     #expect(client.notificationCount == 11)
     for subscription in subscriptions { hub.unsubscribe(subscription) }
     #expect(hub.groupCount == 0)
@@ -48,18 +48,18 @@ import Testing
       #"{"op":"delete","table":"A","where":[["n","==",2]]}"#, #"{"op":"update","table":"A","where":[["n","==",1]],"row":{"s":"y"}}"#,
     ] {
       let commit = try #require(try database.run(operation))
-      hub.publish(commit)
+      hub.publish(commit, database)
     }
     #expect(client.notificationCount == 0)
-    #expect(subscription.backlog?.count == 1)
-    #expect(subscription.backlog?.lastCommitID == database.lastCommitID)
+    #expect(subscription.place?.sequence == 0)
+    #expect(client.owed.count == 1)
     client.acceptsUpdates = true
-    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
-    #expect(subscription.backlog == nil)
+    hub.drain(subscription, database)
+    #expect(subscription.place == nil)
     #expect(client.notificationCount == 1)
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.count == 1)
     #expect(client.faults == [])
-    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, database)
     #expect(client.notificationCount == 1)
   }
 
@@ -74,31 +74,27 @@ import Testing
     for operation in [
       #"{"op":"update","table":"A","where":[],"row":{"s":"x"}}"#, #"{"op":"update","table":"A","where":[],"row":{"s":""}}"#,
     ] {
-      hub.publish(try #require(try database.run(operation)))
+      hub.publish(try #require(try database.run(operation)), database)
     }
     client.acceptsUpdates = true
-    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, database)
     #expect(client.notificationCount == 0)
   }
 
   /// Documentation/architecture.md#what-always-holds, 5: a commit whose record could not be written was never seen.
-  @Test func aRetractedCommitLeavesBacklogsAsTheyWere() throws {
+  @Test func aCommitThatIsTakenBackIsNotOwed() throws {
     let database = try makeDatabase(Self.tables)
     let hub = MonitorHub(schema: database.schema)
     let client = CopyingClient(schema: database.schema)
     let subscription = hub.subscribe(try specification(#"{"A":{}}"#, database), id: "m", format: .update2, client: client)
     client.acceptsUpdates = false
-    hub.publish(try #require(try database.run(insert(1))))
+    hub.publish(try #require(try database.run(insert(1))), database)
     let previousID = database.lastCommitID
     let commit = try #require(try database.run(insert(2) + #",{"op":"update","table":"A","where":[["n","==",1]],"row":{"s":"x"}}"#))
-    hub.publish(commit)
-    #expect(subscription.backlog?.count == 2)
+    hub.publish(commit, database)
     database.undo(commit, previousID: previousID)
-    hub.retract(commit, previousID: previousID)
-    #expect(subscription.backlog?.count == 1)
-    #expect(subscription.backlog?.lastCommitID == previousID)
     client.acceptsUpdates = true
-    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, database)
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.values.first?["s"] == .string(.empty))
     #expect(client.faults == [])
   }
@@ -180,21 +176,19 @@ import Testing
     #expect(database.byteCount == bytes)
   }
 
-  /// A busy client is owed rows it sees, not every row that changed.
-  @Test func aBacklogHoldsOnlyRowsOfTheCondition() throws {
+  /// A busy client is told rows it sees, not every row that changed.
+  @Test func aBusyClientIsToldRowsOfItsCondition() throws {
     let database = try makeDatabase(Self.tables)
     let hub = MonitorHub(schema: database.schema)
     let client = CopyingClient(schema: database.schema)
     let subscription = hub.subscribe(
       try specification(#"{"A":{"where":[["n",">",90]]}}"#, database), id: "m", format: .update2, client: client)
     client.acceptsUpdates = false
-    for number in 0..<100 { hub.publish(try #require(try database.run(insert(number)))) }
-    #expect(subscription.backlog?.count == 9)
-    hub.publish(try #require(try database.run(#"{"op":"mutate","table":"A","where":[["n","<",3]],"mutations":[["n","+=",98]]}"#)))
-    #expect(subscription.backlog?.count == 12)
-    hub.publish(try #require(try database.run(#"{"op":"delete","table":"A","where":[["n",">",95]]}"#)))
+    for number in 0..<100 { hub.publish(try #require(try database.run(insert(number))), database) }
+    hub.publish(try #require(try database.run(#"{"op":"mutate","table":"A","where":[["n","<",3]],"mutations":[["n","+=",98]]}"#)), database)
+    hub.publish(try #require(try database.run(#"{"op":"delete","table":"A","where":[["n",">",95]]}"#)), database)
     client.acceptsUpdates = true
-    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, database)
     #expect(client.faults == [])
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.count == 5)
   }
@@ -211,14 +205,14 @@ import Testing
     previous.writeInitialContents(of: database.snapshot, format: .update2, to: &writer)
     client.take(writer.string, for: subscription)
     client.acceptsUpdates = false
-    hub.publish(try #require(try database.run(#"{"op":"update","table":"A","where":[],"row":{"n":2}}"#)))
+    hub.publish(try #require(try database.run(#"{"op":"update","table":"A","where":[],"row":{"n":2}}"#)), database)
     hub.rename(subscription, id: "n")
-    #expect(subscription.backlog?.count == 1)
+    #expect(subscription.place != nil)
 
     let changed = try specification(#"{"A":{"where":[["n",">",0]]}}"#, database)
-    hub.drain(subscription, current: database.snapshot, lastCommitID: database.lastCommitID)
+    hub.drain(subscription, database)
     hub.move(subscription, to: changed)
-    #expect(subscription.backlog == nil)
+    #expect(subscription.place == nil)
     #expect(client.copies[ObjectIdentifier(subscription)]?.tables["A"]?.isEmpty == true)
     writer.removeAll()
     #expect(changed.writeConditionChange(from: previous, in: database.snapshot, format: .update2, to: &writer))
@@ -234,7 +228,7 @@ import Testing
     let client = CopyingClient(schema: database.schema)
     let subscription = hub.subscribe(try specification(#"{"A":{}}"#, database), id: "m", format: .update2, client: client)
     let renamed = hub.rename(subscription, id: "n")
-    hub.publish(try #require(try database.run(insert(1))))
+    hub.publish(try #require(try database.run(insert(1))), database)
     #expect(renamed.id == "n")
     #expect(client.copies[ObjectIdentifier(renamed)]?.tables["A"]?.count == 1)
     hub.unsubscribe(renamed)

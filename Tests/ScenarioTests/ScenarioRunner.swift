@@ -18,6 +18,14 @@ final class ScenarioRunner: MonitorClient {
 
   init(file: ScenarioFile) { self.file = file }
 
+  func send(_ update: LargeUpdate, for subscription: Subscription) {
+    var body = ByteWriter()
+    update.changes.writeAll(to: &body)
+    send(body, for: subscription, commitID: update.commitID)
+  }
+
+  func noteOwed(_ subscription: Subscription) {}
+
   func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID) {
     notifications.append(notification(body.string, subscription))
   }
@@ -93,7 +101,7 @@ final class ScenarioRunner: MonitorClient {
     case .blocked: return "blocked"
     case .exceeded: return "exceeded"
     case .failed: break
-    case .committed(let commit, _): if let commit { hub?.publish(commit) }
+    case .committed(let commit, _): if let commit { hub?.publish(commit) { database.snapshot } }
     }
     return writer.string
   }

@@ -14,7 +14,6 @@ let largerFiles = [
   "Sources/Server/Following/Relay.swift": 443,
   "Sources/Server/Following/Backup.swift": 387,
   "Sources/Server/Program/ServerProgram.swift": 319,
-  "Sources/Server/Sessions/Session.swift": 319,
   "Sources/Streams/Sockets/Listener.swift": 349,
   "Tests/Differential/Contest.swift": 357,
   "Tests/Interop/ClientCommandTests.swift": 340,

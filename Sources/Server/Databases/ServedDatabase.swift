@@ -42,6 +42,8 @@ final class ServedDatabase {
   var followed: [Commit]?
   /// Initial contents that are being encoded or were a moment ago.
   var contents: [ContentsKey: ContentsLine] = [:]
+  /// Large updates, likewise.
+  var updates: [LargeUpdate.Key: SharedPieces] = [:]
   /// Tables whose changes an operator wants to see in the log.
   var tableLog = TableLog()
 
@@ -75,7 +77,8 @@ final class ServedDatabase {
     self.server = server
     syncing = Lane(name: "sync \(database.schema.name)", threadsMax: 1)
     hub = MonitorHub(schema: database.schema)
-    hub.backlogRowsMax = server.limits.backlogRowsMax
+    hub.inlineRowsMax = server.limits.inlineRowsMax
+    hub.inlineBytesMax = server.limits.pieceBytes
     history = History(baseID: database.lastCommitID, bytesMax: server.limits.historyBytesMax)
   }
 
@@ -146,7 +149,6 @@ final class ServedDatabase {
     database.undo(commit, previousID: previousID)
     history.remove(commit, previousID: previousID)
     if followed?.isEmpty == false { followed?.removeLast() }
-    hub.retract(commit, previousID: previousID)
   }
 
   /// Takes back a commit nobody has heard of.
@@ -286,7 +288,8 @@ final class ServedDatabase {
     let remains = Remains((database, history), tables: database.tables)
     database = converted
     hub = MonitorHub(schema: converted.schema)
-    hub.backlogRowsMax = server.limits.backlogRowsMax
+    hub.inlineRowsMax = server.limits.inlineRowsMax
+    hub.inlineBytesMax = server.limits.pieceBytes
     history = History(baseID: converted.lastCommitID, bytesMax: server.limits.historyBytesMax)
     tableLog = TableLog()
     return remains

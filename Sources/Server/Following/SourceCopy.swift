@@ -187,7 +187,7 @@ extension Server {
     let remains = database.adopt(made, commit)
     segments.add(commit, of: database.handle, previousID: previousID, isWritten: true)
     closeSegment()
-    for session in sessions where session.hasBacklog { session.resume() }
+    for session in sessions where session.isOwed { session.resume() }
     return remains
   }
 

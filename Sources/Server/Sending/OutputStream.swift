@@ -18,12 +18,10 @@ final class OutputStream {
     case rows(DeferredRows)
     /// The rows of a select that are being arranged.
     case rowsToCome
-    /// Initial contents, from a piece on.
-    case contents(SharedContents, next: Int)
-    /// What a monitor is owed. When there is a head it is an update, which is not sent at all when nothing is owed.
-    case changes(OwedChanges, head: ByteBuffer?)
-    /// The end of an update that was sent: left out when its changes were nothing.
-    case tail(ByteBuffer)
+    /// A shared body, from a piece on, and what stands for it when it is empty.
+    case pieces(SharedPieces, next: Int, ifEmpty: ByteBuffer? = nil)
+    /// An update, from a piece of its body on. It is not sent at all when the body is empty; nil: the head was sent.
+    case update(SharedPieces, next: Int, head: ByteBuffer?)
   }
 
   /// What making the next piece came to.
@@ -44,12 +42,13 @@ final class OutputStream {
   var isOpen = false
   /// The log took what was before it; pieces may leave.
   var isStarted = false
+  /// It has updates only, and may get more until it is started.
+  private(set) var isOfUpdates = false
   /// What was written before it in the same segment.
   var before: HeldOutput?
   var piecesInFlight = 0
   /// The monitor that is told its initial contents.
   let subscription: Subscription?
-  private var wasAnythingOwed = false
   /// What its selects count against the limit of rows that are arranged.
   private let claim: ArrangementClaim?
 
@@ -59,7 +58,18 @@ final class OutputStream {
     self.claim = claim
   }
 
+  /// Updates that are too large to be made at once.
+  init(update: Part) {
+    parts = [update]
+    subscription = nil
+    claim = nil
+    isOfUpdates = true
+  }
+
   func append(_ more: [Part]) { parts.append(contentsOf: more) }
+
+  /// Whether updates of the open segment may be put behind it, or into it.
+  var takesUpdates: Bool { isOfUpdates && !isStarted }
 
   /// Takes the rows that it waits for.
   func take(_ arranged: DeferredRows) {
@@ -72,7 +82,6 @@ final class OutputStream {
     guard let part = parts.popFirst() else { return isOpen ? .waiting : .end }
     switch part {
     case .bytes(let bytes): return bytes.readableBytes > 0 ? .piece(bytes) : .nothing
-    case .tail(let bytes): return wasAnythingOwed ? .piece(bytes) : .nothing
     case .rows(var rows):
       guard !rows.needsArrangement else {
         parts.prepend(.rowsToCome)
@@ -86,34 +95,44 @@ final class OutputStream {
     case .rowsToCome:
       parts.prepend(part)
       return .waiting
-    case .contents(let contents, let next):
-      switch contents.take(next, for: session) {
+    case .pieces(let pieces, let next, let substitute):
+      switch pieces.take(next, for: session) {
       case .piece(let piece):
-        parts.prepend(.contents(contents, next: next + 1))
-        // Rows were looked at, and none was to be told.
-        return piece.readableBytes > 0 ? .piece(piece) : .nothing
+        // Rows were looked at, and perhaps none was to be told.
+        let isEmpty = piece.readableBytes == 0
+        parts.prepend(.pieces(pieces, next: next + 1, ifEmpty: isEmpty ? substitute : nil))
+        return isEmpty ? .nothing : .piece(piece)
       case .missing:
         parts.prepend(part)
         return .waiting
-      case .end: return .nothing
+      case .end: return substitute.map { .piece($0) } ?? .nothing
       }
-    case .changes(var changes, let head): return step(&changes, head, size: session.server.limits.pieceBytes)
+    case .update(let pieces, let next, let head): return step(pieces, next, head, part, session)
     }
   }
 
-  private func step(_ changes: inout OwedChanges, _ head: ByteBuffer?, size: Int) -> Step {
-    var writer = ByteWriter(capacity: size + 1024)
-    let isBeginning = changes.isEmpty
-    let hasMore = changes.writePiece(until: size, to: &writer)
-    if hasMore { parts.prepend(.changes(changes, head: head)) }
-    guard let head else { return writer.count > 0 ? .piece(ByteBuffer(copying: writer)) : .nothing }
-    if changes.isEmpty { return .nothing }
-    wasAnythingOwed = true
-    guard isBeginning else { return .piece(ByteBuffer(copying: writer)) }
-    var piece = head
-    writer.withBytes { _ = piece.writeBytes($0) }
-    return .piece(piece)
+  private func step(_ pieces: SharedPieces, _ next: Int, _ head: ByteBuffer?, _ part: Part, _ session: Session) -> Step {
+    switch pieces.take(next, for: session) {
+    case .missing:
+      parts.prepend(part)
+      return .waiting
+    case .end: return head == nil ? .piece(Self.updateTail) : .nothing
+    case .piece(let piece):
+      guard piece.readableBytes > 0 else {
+        parts.prepend(.update(pieces, next: next + 1, head: head))
+        return .nothing
+      }
+      if let head { session.connection.write(shared: head) }
+      guard pieces.isEnd(next + 1) else {
+        parts.prepend(.update(pieces, next: next + 1, head: nil))
+        return .piece(piece)
+      }
+      session.connection.write(shared: piece)
+      return .piece(Self.updateTail)
+    }
   }
+
+  private static let updateTail = ByteBuffer(string: "]}")
 }
 
 extension ByteBuffer {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Initial contents of monitors. Small ones are written at once. Large ones are shared (SharedContents.swift): clients that come while
+// Initial contents of monitors. Small ones are written at once. Large ones are shared (SharedPieces.swift): clients that come while
 // contents are on their way wait a little and share the next ones.
 
 import Engine
@@ -9,11 +9,23 @@ import Monitoring
 import NIOCore
 import OVSDB
 
+/// What makes two initial contents the same bytes, as long as the rows are the same.
+struct ContentsKey: Hashable {
+  let specification: MonitorSpecification
+  let isDifferential: Bool
+
+  /// Whether two snapshots have the same rows in the monitored tables.
+  func isEqual(_ one: Snapshot, _ other: Snapshot) -> Bool {
+    one.schema === other.schema
+      && specification.tables.allSatisfy { one.tables[$0.table.index].changeCount == other.tables[$0.table.index].changeCount }
+  }
+}
+
 /// Clients that ask for the same contents: those that are being served, and those that share the next ones.
 final class ContentsLine {
   typealias Request = (session: Session, subscription: Subscription, stream: OutputStream, idText: String)
 
-  var current: SharedContents?
+  var current: (pieces: SharedPieces, snapshot: Snapshot)?
   var queue: [Request] = []
 
   /// The number of the session that has waited longest.
@@ -21,8 +33,6 @@ final class ContentsLine {
 }
 
 extension Server {
-  /// How long contents that nobody reads are kept for those who come a moment later.
-  private static let contentsKept = TimeAmount.seconds(1)
   /// How long newer contents wait for those that are on their way.
   private static let contentsWait = TimeAmount.milliseconds(20)
 
@@ -48,9 +58,9 @@ extension Server {
     let line = database.contents[key] ?? ContentsLine()
     database.contents[key] = line
     let request = (session: session, subscription: subscription, stream: stream, idText: id.text(sorted: false))
-    if let current = line.current, current.isCurrent(snapshot) {
-      join(current, request, database)
-    } else if line.current?.isBusy == true || !line.queue.isEmpty {
+    if let current = line.current, key.isEqual(current.snapshot, snapshot) {
+      join(current.pieces, request, database)
+    } else if line.current?.pieces.isBusy == true || !line.queue.isEmpty {
       line.queue.append(request)
       if line.queue.count == 1 { awaitTurn(line, key, database) }
     } else {
@@ -58,31 +68,20 @@ extension Server {
     }
   }
 
-  private func makeContents(_ line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) -> SharedContents {
-    line.current?.retire()
-    let contents = SharedContents(key, database.database.snapshot, server: self)
-    line.current = contents
-    sharedContents.append(contents)
-    retire(contents, in: line, key, database)
-    return contents
+  private func makeContents(_ line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) -> SharedPieces {
+    line.current?.pieces.keepFew()
+    let snapshot = database.database.snapshot
+    let contents = InitialContents(
+      of: snapshot, for: key.specification, format: key.isDifferential ? .update2 : .update)
+    let pieces = SharedPieces(contents, server: self)
+    line.current = (pieces, snapshot)
+    return pieces
   }
 
-  /// Forgets contents some time after nobody was on the way through any more.
-  private func retire(_ contents: SharedContents, in line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) {
-    after(Self.contentsKept) { [self, weak database] in
-      if contents.isBusy { return database.map { retire(contents, in: line, key, $0) } ?? () }
-      contents.retire()
-      sharedContents.removeAll { $0 === contents }
-      guard line.current === contents else { return }
-      line.current = nil
-      if line.queue.isEmpty, database?.contents[key] === line { database?.contents[key] = nil }
-    }
-  }
-
-  private func join(_ contents: SharedContents, _ request: ContentsLine.Request, _ database: ServedDatabase) {
+  private func join(_ contents: SharedPieces, _ request: ContentsLine.Request, _ database: ServedDatabase) {
     let format = request.subscription.format
     // The contents are those of this moment: what was added up until now is in them.
-    request.subscription.backlog = nil
+    request.subscription.forgetPlace()
     let head = ByteBuffer { writer in
       writer.append("{\"id\":")
       writer.append(utf8: request.idText)
@@ -90,7 +89,7 @@ extension Server {
       Self.writeHead(format, database.database.lastCommitID, &writer)
     }
     let tail = ByteBuffer { $0.append(format == .update3 ? "],\"error\":null}" : ",\"error\":null}") }
-    request.stream.append([.bytes(head), .contents(contents, next: 0), .bytes(tail)])
+    request.stream.append([.bytes(head), .pieces(contents, next: 0), .bytes(tail)])
     request.stream.isOpen = false
     schedulePump(request.session)
   }
@@ -99,7 +98,7 @@ extension Server {
   private func awaitTurn(_ line: ContentsLine, _ key: ContentsKey, _ database: ServedDatabase) {
     after(Self.contentsWait) { [self] in
       guard !line.queue.isEmpty else { return }
-      if line.current?.isBusy == true { return awaitTurn(line, key, database) }
+      if line.current?.pieces.isBusy == true { return awaitTurn(line, key, database) }
       closeSegment()
       beginNext(line, key, database)
     }
@@ -119,16 +118,6 @@ extension Server {
     // A session awaits one message at a time, so that no two lines have the same one.
     for (key, line) in waiting.sorted(by: { $0.value.firstNumber < $1.value.firstNumber }) { beginNext(line, key, database) }
     database.contents = [:]
-  }
-
-  /// Keeps encoded contents within their limit: the oldest go first, and of a single one what was encoded first.
-  func trimContents() {
-    var total = sharedContents.reduce(0) { $0 + $1.retainedBytes }
-    for contents in sharedContents where total > limits.contentsBytesMax {
-      total -= contents.retainedBytes
-      contents.retire()
-      total += contents.retainedBytes
-    }
   }
 
   private static func writeHead(_ format: UpdateFormat, _ commitID: UUID, _ writer: inout ByteWriter) {

@@ -95,22 +95,49 @@ extension Session {
     begin(OutputStream(parts, claim: arranged > 0 ? ArrangementClaim(arranged, on: server.rowArranger) : nil))
   }
 
+  /// Sends what the monitors are owed. No segment is open for this session: what is taken out of a sum leaves at once, since a segment
+  /// that is done again would not bring it back.
+  func drainOwed() {
+    guard isOwed, acceptsUpdates else { return }
+    while acceptsUpdates, let subscription = owed.popFirst() {
+      guard let (database, current) = monitors[subscription.id], current === subscription else { continue }
+      if sendOwed(subscription, of: database), let stream { return start(stream) }
+    }
+    if held.isEmpty { connection.flush() } else { hold() }
+  }
+
   /// Sends what a monitor is owed: at once when it is little, else as a stream.
   ///
   /// - Returns: whether a stream was begun.
-  func sendOwed(_ subscription: Subscription, of database: ServedDatabase) -> Bool {
-    let current = database.database.snapshot
-    guard let owed = database.hub.takeOwed(subscription, current: current) else { return false }
-    let backlog = owed.backlog
-    var changes = owed.changes
-    guard backlog.isLarge || backlog.count > server.limits.inlineRowsMax else {
-      database.hub.send(&changes, of: backlog, for: subscription, lastCommitID: database.database.lastCommitID)
-      return false
-    }
-    let commitID = backlog.lastCommitID ?? database.database.lastCommitID
-    let head = ByteBuffer { Self.writeUpdateHead(subscription, commitID, &$0) }
-    begin(OutputStream([.changes(changes, head: head), .tail(ByteBuffer(string: "]}"))]))
+  private func sendOwed(_ subscription: Subscription, of database: ServedDatabase) -> Bool {
+    let (contents, hub) = (database.database, database.hub)
+    let owed = hub.takeOwed(
+      subscription, current: contents.snapshot, lastCommitID: contents.lastCommitID, history: database.history)
+    guard let owed, !hub.sendAtOnce(owed, for: subscription) else { return false }
+    begin(OutputStream(update: part(owed, for: subscription, of: database)))
     return true
+  }
+
+  /// Sends what a monitor is owed at once, however much it is.
+  func sendAllOwed(_ subscription: Subscription, of database: ServedDatabase) {
+    let contents = database.database
+    database.hub.drain(
+      subscription, current: contents.snapshot, lastCommitID: contents.lastCommitID, history: database.history)
+  }
+
+  /// Sends an update of the open segment that is too large to be made at once, before the reply to the request that caused it.
+  func send(_ update: LargeUpdate, for subscription: Subscription) {
+    guard let (database, _) = monitors[subscription.id] else { return }
+    let part = part(update, for: subscription, of: database)
+    guard let stream else { return begin(OutputStream(update: part)) }
+    // What was written behind the others comes before this one.
+    if let output = takeOutput() { stream.append([.bytes(output.bytes)]) }
+    stream.append([part])
+  }
+
+  private func part(_ update: LargeUpdate, for subscription: Subscription, of database: ServedDatabase) -> OutputStream.Part {
+    let head = ByteBuffer { Self.writeUpdateHead(subscription, update.commitID, &$0) }
+    return .update(server.pieces(of: update, in: database), next: 0, head: head)
   }
 
   /// Appends an update notification up to its `<table-updates>`.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The monitor methods. Large initial contents are encoded on a thread of their own (SharedContents.swift).
+// The monitor methods. Large initial contents are encoded on a thread of their own (SharedPieces.swift).
 
 import Engine
 import JSON
@@ -61,22 +61,18 @@ extension Session {
   private func replyChanges(
     _ id: JSONValue, _ database: ServedDatabase, _ subscription: Subscription, _ commits: [Commit]
   ) {
-    let specification = subscription.group.specification
-    var backlog = Backlog()
-    for commit in commits { backlog.addUp(commit, of: specification) }
-    var changes = OwedChanges(backlog, of: specification, current: database.database.snapshot, format: .update3)
+    let missed = LargeUpdate(commits, for: subscription, lastCommitID: database.database.lastCommitID)
     func writeHead(_ writer: inout ByteWriter) {
       writer.append("[true,\"")
       database.database.lastCommitID.write(to: &writer)
       writer.append("\",")
     }
-    guard backlog.count > server.limits.inlineRowsMax else {
-      reply(id) { writer in
+    guard missed.changes.rowCountMax > server.limits.inlineRowsMax else {
+      return reply(id) { writer in
         writeHead(&writer)
-        while changes.writePiece(until: .max, to: &writer) {}
+        missed.changes.writeAll(to: &writer)
         writer.append("]")
       }
-      return
     }
     let head = ByteBuffer { writer in
       writer.append("{\"id\":")
@@ -85,7 +81,10 @@ extension Session {
       writeHead(&writer)
     }
     begin(
-      OutputStream([.bytes(head), .changes(changes, head: nil), .bytes(ByteBuffer(string: "],\"error\":null}"))]))
+      OutputStream([
+        .bytes(head), .pieces(server.pieces(of: missed, in: database), next: 0, ifEmpty: ByteBuffer(string: "{}")),
+        .bytes(ByteBuffer(string: "],\"error\":null}")),
+      ]))
   }
 
   /// Shape: `[old-id, new-id, {table: [{"where":[...]}]}]`.
@@ -113,7 +112,7 @@ extension Session {
     }
     // A plain monitor has no condition: its id changes and nothing else does.
     if current.format != .update, changed != previous {
-      database.hub.drain(current, current: database.database.snapshot, lastCommitID: database.database.lastCommitID)
+      sendAllOwed(current, of: database)
       database.hub.move(current, to: changed)
       if sendConditionChange(from: previous, of: current, database, id) { return }
     }
@@ -144,9 +143,9 @@ extension Session {
     let stream = OutputStream([])
     stream.isOpen = true
     begin(stream)
-    compare(comparison, for: stream) { changes in
-      let owed = OwedChanges(changes, of: specification, in: snapshot, format: subscription.format)
-      return [.changes(owed, head: head), .tail(ByteBuffer(string: "]}")), .bytes(reply)]
+    compare(comparison, for: stream) { [server] changes in
+      let owed = OwedChanges(changes, of: specification, format: subscription.format)
+      return [.update(SharedPieces(owed, server: server), next: 0, head: head), .bytes(reply)]
     }
     return true
   }
@@ -188,8 +187,15 @@ extension Session {
 }
 
 extension Session: MonitorClient {
+  /// While replies wait for a disk, little is added to them: what comes meanwhile is summed up.
   var acceptsUpdates: Bool {
-    stream == nil && !isClosed && connection.isWritable && connection.output.count <= Self.outputBytesMax
+    (stream?.takesUpdates ?? true) && !isClosed && connection.isWritable
+      && connection.output.count <= (holdsForSync ? server.limits.pieceBytes : Self.outputBytesMax)
+      && heldBytes <= server.limits.pieceBytes
+  }
+
+  func noteOwed(_ subscription: Subscription) {
+    owed.append(subscription)
   }
 
   func send(_ body: borrowing ByteWriter, for subscription: Subscription, commitID: UUID) {

@@ -70,7 +70,11 @@ final class Session {
   /// Syncs that replies of the open segment must wait for.
   var syncsAwaited: [AwaitedSync] = []
   /// Output that waits for syncs, and what came after it.
-  private var held: [HeldOutput] = []
+  var held: [HeldOutput] = []
+  /// Bytes of that.
+  var heldBytes = 0
+  /// Monitors that are owed something, in the order in which they began to be; also some that are not any more.
+  var owed: Deque<Subscription> = []
   /// Close when everything is sent.
   var closesAfterSending = false
   /// Locks that were stolen from the session.
@@ -92,7 +96,8 @@ final class Session {
   /// Whether another request may be executed.
   var isClogged: Bool {
     stream != nil || longTransaction != nil || isClosed || !connection.isWritable || connection.output.count > Self.outputBytesMax
-      || held.count > Self.heldPiecesMax || waitingBytes > Self.outputBytesMax || forwarded.count > Self.forwardedMax
+      || held.count > Self.heldPiecesMax || heldBytes > Self.outputBytesMax
+      || waitingBytes > Self.outputBytesMax || forwarded.count > Self.forwardedMax
   }
 
   private static let heldPiecesMax = 64
@@ -153,56 +158,12 @@ final class Session {
       if closesAfterSending { close() }
     }
     if outputBytes > 0 || !connection.isWritable || !held.isEmpty { noteOutput() }
-    drainBacklogs()
+    drainOwed()
     if isStalled, !isClogged {
       isStalled = false
       server.enqueue(self)
     }
   }
-
-  /// Keeps the output until its syncs are done, and all that was held before it has left.
-  private func hold() {
-    if let output = takeOutput() { hold(output) }
-  }
-
-  /// Takes what was written, with the syncs that it has to wait for.
-  func takeOutput() -> HeldOutput? {
-    guard connection.output.count > 0 else { return nil }
-    let output = HeldOutput(bytes: ByteBuffer(copying: connection.output), awaited: syncsAwaited)
-    connection.output.removeAll()
-    syncsAwaited = []
-    return output
-  }
-
-  func hold(_ output: HeldOutput) {
-    held.append(output)
-    for sync in output.awaited { sync.database.whenSynced(sync.number, session: self) }
-  }
-
-  /// A sync failed: those who asked for it are told in their replies, which leave with that.
-  func syncFailed(_ database: ServedDatabase, _ error: OVSDBError) {
-    for position in held.indices { held[position].report(error, to: database) }
-    synced(database)
-  }
-
-  /// A sync was done: sends what waited for it.
-  func synced(_ database: ServedDatabase) {
-    guard !isClosed else { return }
-    while let first = held.first, first.awaited.allSatisfy({ $0.number <= $0.database.syncedNumber }) {
-      connection.write(shared: first.bytes)
-      held.removeFirst()
-    }
-    connection.flush()
-    noteOutput()
-    if stream != nil { return server.schedulePump(self) }
-    if held.isEmpty, closesAfterSending { return close() }
-    server.enqueue(self)
-  }
-
-  var heldBytes: Int { held.reduce(0) { $0 + $1.bytes.readableBytes } }
-
-  /// Whether something that was written before waits for a sync.
-  var holdsForSync: Bool { !held.isEmpty }
 
   /// Forgets the open segment: its output, and that its input was taken.
   func takeBack() {
@@ -240,35 +201,19 @@ final class Session {
     isClosed = true
   }
 
-  /// Whether output of the session still waits for a sync of a database.
-  func waits(for database: ServedDatabase) -> Bool {
-    !isClosed && held.contains { $0.awaited.contains { $0.database === database && $0.number > database.syncedNumber } }
-  }
-
   /// The session had to wait and need not any more.
   func resume() {
     guard !isClosed else { return }
-    if hasBacklog, acceptsUpdates {
-      // The sum may hold a commit of the open segment.
+    if isOwed, acceptsUpdates {
+      // What is owed may be of the open segment.
       server.closeSegment()
-      drainBacklogs()
+      drainOwed()
     }
     server.enqueue(self)
   }
 
-  /// Sends what the monitors are owed. No segment is open for this session: what is taken out of a sum leaves at once, since a segment
-  /// that is done again would not bring it back.
-  private func drainBacklogs() {
-    guard hasBacklog, acceptsUpdates else { return }
-    let owed = monitors.filter { $0.value.subscription.backlog != nil }.sorted { $0.key < $1.key }
-    for (_, (database, subscription)) in owed where subscription.backlog != nil {
-      guard acceptsUpdates else { break }
-      if sendOwed(subscription, of: database), let stream { return start(stream) }
-    }
-    if held.isEmpty { connection.flush() } else { hold() }
-  }
-
-  var hasBacklog: Bool { monitors.values.contains { $0.subscription.backlog != nil } }
+  /// Whether a monitor may be owed something.
+  var isOwed: Bool { !owed.isEmpty }
 }
 
 extension Session: RPCConnectionOwner {
@@ -287,7 +232,7 @@ extension Session: RPCConnectionOwner {
   }
 
   /// Counts what the client does not take.
-  private func noteOutput() {
+  func noteOutput() {
     let bytes = isClosed || connection.isWritable && held.isEmpty ? 0 : backlogBytes
     server.outputBytes += bytes - outputBytes
     outputBytes = bytes

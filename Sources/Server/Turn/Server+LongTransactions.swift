@@ -139,7 +139,7 @@ extension Server {
     let remains = database.adopt(made, commit, keepsHistory: true)
     segments.add(commit, of: database.handle, previousID: previousID, isWritten: true)
     closeSegment()
-    for session in sessions where session.hasBacklog { session.resume() }
+    for session in sessions where session.isOwed { session.resume() }
     letGo(remains)
   }
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A large message's body, encoded on a thread of its own, a few pieces ahead of the client that reads fastest, and shared by all clients
+// that are sent the same; meanwhile the database goes on.
+
+import Engine
+import JSON
+import Monitoring
+import NIOCore
+import OVSDB
+
+/// Encoded pieces of a message. A piece that was dropped is encoded anew for a client that comes late.
+final class SharedPieces {
+  enum Lookup {
+    case piece(ByteBuffer)
+    /// It is being encoded, or will be; the session's stream is gone on with then.
+    case missing
+    case end
+  }
+
+  private unowned let server: Server
+  private var pieces: [ByteBuffer?] = []
+  /// The message from each piece on, and behind the last of them from the next one on.
+  private var starts: [any MessagePieces]
+  private(set) var isComplete = false
+  private var isEncoding = false
+  private var waiting: [Session] = []
+  private(set) var retainedBytes = 0
+  /// Pieces are kept for those who are close behind only.
+  private var keepsFew = false
+  private var lastProgress: NIODeadline
+  private var lastTake: NIODeadline
+  /// The server counts what is retained.
+  var isCounted = false
+
+  /// Pieces that are encoded in one go.
+  private static let piecesPerJob = 8
+  /// Values that are looked at in one go, so that others have their turn.
+  private static let looksPerJobMax = 400_000
+  /// Pieces behind the newest that are kept for others when not all are.
+  private static let piecesKept = 16
+
+  init(_ message: any MessagePieces, server: Server) {
+    self.server = server
+    lastProgress = server.eventLoop.now
+    lastTake = lastProgress
+    starts = [message]
+  }
+
+  /// Whether somebody is on the way through: who asks for newer contents waits a little and shares them with others who do.
+  var isBusy: Bool { !isComplete && server.eventLoop.now - lastProgress < .milliseconds(100) }
+
+  /// Whether somebody took a piece a moment ago.
+  func isInUse(within time: TimeAmount) -> Bool { server.eventLoop.now - lastTake < time }
+
+  func take(_ number: Int, for session: Session) -> Lookup {
+    lastTake = server.eventLoop.now
+    server.count(self)
+    if isEnd(number) { return .end }
+    let piece = number < pieces.count ? pieces[number] : nil
+    // Ahead of whoever reads fastest, so that nobody waits.
+    if !isComplete, !isEncoding, number + Self.piecesPerJob / 2 >= pieces.count { encode(from: pieces.count) }
+    if let piece { return .piece(piece) }
+    waiting.append(session)
+    if !isEncoding { encode(from: number) }
+    return .missing
+  }
+
+  /// Whether there is no piece of this number.
+  func isEnd(_ number: Int) -> Bool { isComplete && number >= pieces.count }
+
+  private struct Job: Sendable {
+    /// The message where it began, made ready.
+    var start: any MessagePieces
+    var pieces: [ByteBuffer] = []
+    var starts: [any MessagePieces] = []
+    var isComplete = false
+  }
+
+  private func encode(from number: Int) {
+    isEncoding = true
+    let start = starts[number]
+    let size = server.limits.pieceBytes
+    server.inBackground { () -> Job in
+      var message = start
+      message.prepare()
+      var job = Job(start: message)
+      var writer = ByteWriter(capacity: size + 4096)
+      var looks = 0
+      while job.pieces.count < Self.piecesPerJob, looks < Self.looksPerJobMax, !job.isComplete {
+        writer.removeAll()
+        job.isComplete = !message.writePiece(until: size, looks: &looks, to: &writer)
+        job.pieces.append(ByteBuffer(copying: writer))
+        job.starts.append(message)
+      }
+      return job
+    } then: { [self] job in
+      isEncoding = false
+      lastProgress = server.eventLoop.now
+      keep(job, from: number)
+      let woken = waiting
+      waiting = []
+      for session in woken { server.schedulePump(session) }
+      server.trimPieces()
+    }
+  }
+
+  private func keep(_ job: Job, from number: Int) {
+    starts[number] = job.start
+    for (offset, piece) in job.pieces.enumerated() {
+      let place = number + offset
+      if place == pieces.count {
+        pieces.append(nil)
+        starts.append(job.starts[offset])
+      }
+      if pieces[place] == nil { retainedBytes += piece.readableBytes }
+      pieces[place] = piece
+    }
+    if job.isComplete { isComplete = true }
+    if keepsFew { drop(before: number + job.pieces.count - Self.piecesKept) }
+  }
+
+  private func drop(before end: Int) {
+    for place in pieces.indices.prefix(max(0, end)) {
+      retainedBytes -= pieces[place]?.readableBytes ?? 0
+      pieces[place] = nil
+    }
+  }
+
+  /// Lets go of what only those need who lag; they cause it to be encoded again.
+  func keepFew() {
+    keepsFew = true
+    drop(before: pieces.count - Self.piecesKept)
+  }
+
+  /// Lets go of all pieces, for nobody takes any.
+  func retire() { drop(before: pieces.count) }
+}
+
+extension Server {
+  /// How long pieces that nobody takes are kept for those who come a moment later.
+  private static let piecesKept = TimeAmount.seconds(1)
+
+  /// Counts what pieces retain, until nobody has taken one for a while.
+  fileprivate func count(_ pieces: SharedPieces) {
+    guard !pieces.isCounted else { return }
+    pieces.isCounted = true
+    sharedPieces.append(pieces)
+    scheduleRetirement(of: pieces)
+  }
+
+  private func scheduleRetirement(of pieces: SharedPieces) {
+    after(Self.piecesKept) { [self] in
+      if pieces.isInUse(within: Self.piecesKept) || pieces.isBusy { return scheduleRetirement(of: pieces) }
+      pieces.retire()
+      pieces.isCounted = false
+      sharedPieces.removeAll { $0 === pieces }
+      for database in databases.values { database.forget(pieces) }
+    }
+  }
+
+  /// Keeps encoded pieces within their limit: the oldest go first, and of a single message what was encoded first.
+  func trimPieces() {
+    var total = sharedPieces.reduce(0) { $0 + $1.retainedBytes }
+    for pieces in sharedPieces where total > limits.contentsBytesMax {
+      total -= pieces.retainedBytes
+      pieces.keepFew()
+      total += pieces.retainedBytes
+    }
+  }
+
+  /// The pieces of an update, which all share who are told it.
+  func pieces(of update: LargeUpdate, in database: ServedDatabase) -> SharedPieces {
+    if let pieces = database.updates[update.key] { return pieces }
+    let pieces = SharedPieces(update.changes, server: self)
+    database.updates[update.key] = pieces
+    count(pieces)
+    return pieces
+  }
+}
+
+extension ServedDatabase {
+  /// Forgets pieces that nobody takes any more. Who is in the middle of them keeps them.
+  fileprivate func forget(_ pieces: SharedPieces) {
+    for (key, line) in contents where line.current?.pieces === pieces {
+      line.current = nil
+      if line.queue.isEmpty { contents[key] = nil }
+    }
+    updates = updates.filter { $0.value !== pieces }
+  }
+}
