@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Active-backup: databases of this server kept equal to those of another one, the source. Which source, and for which databases, is
-// the business of BackupManager.swift; what a source's words mean is in SourceRows.swift.
+// the business of BackupManager.swift; what a source's words mean is in SourceRows.swift; whether its schema fits, in
+// Backup+Schemas.swift.
 //
 // A backup does not empty its tables before it copies: it makes the difference between what the source has and what is here, in one
 // commit. So its clients see what changed and nothing else, and a crash leaves the old rows or the new ones.
@@ -23,6 +24,8 @@ final class Backup {
     /// No copy was made since the connection stands, if it does.
     case connecting
     case replicating
+    /// No database fits the source, which may change (Backup+Schemas.swift).
+    case idle
     /// There was a copy, and the source was lost.
     case lost
   }
@@ -30,32 +33,32 @@ final class Backup {
   /// The source's name.
   let source: String
   let excluded: ExcludedTables
-  private(set) var state = State.connecting
+  var state = State.connecting
   /// The one database that follows; nil: all that the source has too.
   private let only: String?
   unowned let server: Server
   /// Why the source does not give its contents, when it said so at the last attempt.
-  private(set) var refusal: String?
+  var refusal: String?
   /// Why replication ended by itself, with the source.
   private(set) var endReason: String?
-  /// Why databases cannot follow, a sentence for each.
-  private var misfits: [String] = []
+  /// Databases that cannot follow (Backup+Schemas.swift).
+  var misfits: [SchemaMisfit] = []
   let link: SourceLink
   private let ended: (Backup) -> Void
   /// Databases under replication.
-  private var copies: [String: Copy] = [:]
+  var copies: [String: Copy] = [:]
   /// Counts connections and ends: what was begun for one of them is not wanted after it.
-  private var generation = 0
+  var generation = 0
   /// Databases about which the source was asked something that it has not answered.
-  private var awaitedSchemas = 0
+  var awaitedSchemas = 0
   /// Updates of this connection that came round a ring (BackupRing.swift).
   private var roundCount = 0
   /// How often the ring was left.
   private var ringPauseCount = 0
-  private let log = Logger(label: "replication")
+  let log = Logger(label: "replication")
 
   /// A database that follows.
-  private struct Copy {
+  struct Copy {
     let database: ServedDatabase
     /// As it was when the copy began: a conversion meanwhile makes what the source tells meaningless.
     let schema: DatabaseSchema
@@ -127,50 +130,11 @@ final class Backup {
         database.store != nil && (only == nil || database.name == only) && known.contains(database.name)
       }.sorted { $0.name < $1.name }
       guard !common.isEmpty else { return end("Nothing to replicate.") }
-      awaitedSchemas = common.count
-      for database in common { askSchema(of: database) }
+      askSchemas(of: common)
     }
   }
 
-  private func askSchema(of database: ServedDatabase) {
-    ask("get_schema", params: { Self.write([database.name], to: &$0) }) { [weak self] reply in
-      guard let self else { return }
-      guard case .result(let json) = reply else { return distrust("is no schema", reply) }
-      let schema: DatabaseSchema
-      do {
-        schema = try DatabaseSchema(json: json)
-      } catch {
-        return distrust("\(error)")
-      }
-      adopt(schema, for: database)
-    }
-  }
-
-  /// Looks whether everything the source has fits here.
-  private func adopt(_ schema: DatabaseSchema, for database: ServedDatabase) {
-    awaitedSchemas -= 1
-    let local = database.database.schema
-    var mismatch: String?
-    if schema.text != local.text {
-      log.info("Schema version mismatch, checking if \(local.name) can still be replicated or not.")
-      mismatch = schema.misfit(in: local, ignoring: excluded.tables(of: local.name))
-      log.info(
-        mismatch.map { "\($0)  \(local.name) cannot be replicated." } ?? "\(local.name) can be replicated: all the source has is here too.")
-    }
-    if let mismatch {
-      misfits.append("\(local.name): \(mismatch)")
-    } else {
-      let excludedTables = excluded.tables(of: local.name)
-      let tables = local.tables.filter { !excludedTables.contains($0.name) && schema.table(named: $0.name) != nil }
-      copies[local.name] = Copy(database: database, schema: local, tables: tables)
-      askContents(of: local.name, schema, tables)
-    }
-    if awaitedSchemas == 0, copies.isEmpty {
-      end((["Nothing to replicate."] + misfits.sorted { Text($0) < Text($1) }).joined(separator: " "))
-    }
-  }
-
-  private func askContents(of name: String, _ schema: DatabaseSchema, _ tables: [TableSchema]) {
+  func askContents(of name: String, _ schema: DatabaseSchema, _ tables: [TableSchema]) {
     let params: (inout ByteWriter) -> Void = { [self] writer in
       writer.append("[")
       writer.appendQuoted(name)
@@ -235,10 +199,7 @@ final class Backup {
   private func noteCopied(_ name: String, _ copy: SourceCopy) {
     log.info("\(name): the contents are those of \(source): \(copy.rowCount) rows, of which \(copy.changedRowCount) were changed here")
     copies[name]?.isDone = true
-    guard awaitedSchemas == 0, copies.values.allSatisfy(\.isDone) else { return }
-    state = .replicating
-    refusal = nil
-    link.succeeded()
+    refreshState()
   }
 
   private func follow(_ params: JSONValue) {
@@ -276,7 +237,7 @@ final class Backup {
 
   // MARK: - What goes wrong
 
-  private func ask(
+  func ask(
     _ method: StaticString, params: (inout ByteWriter) -> Void, then: @escaping (SourceReply) -> Void
   ) {
     link.call(method, timeoutMilliseconds: Self.answerMilliseconds, params: params) { reply in
@@ -286,7 +247,7 @@ final class Backup {
   }
 
   /// The source does not speak as a source does; perhaps it will after a while.
-  private func distrust(_ problem: String, _ reply: SourceReply) {
+  func distrust(_ problem: String, _ reply: SourceReply) {
     switch reply {
     case .result(let json), .error(let json): distrust(problem, json)
     case .lost: break
@@ -297,13 +258,13 @@ final class Backup {
     distrust("\(json.text().prefix(200)) \(problem)")
   }
 
-  private func distrust(_ problem: String) {
+  func distrust(_ problem: String) {
     log.warning("\(source): bad answer: \(problem)")
     link.abandon()
   }
 
   /// What the source told could not be done here; the copy begins anew after a pause.
-  private func retry(_ name: String, _ error: OVSDBError?) {
+  func retry(_ name: String, _ error: OVSDBError?) {
     log.error("\(name): a change of \(source) cannot be made here, all is copied anew: \(error?.description ?? "")")
     link.abandon()
   }
@@ -314,7 +275,7 @@ final class Backup {
   }
 
   /// Replication is over; the databases are active again.
-  private func end(_ reason: String) {
+  func end(_ reason: String) {
     log.error("\(source): replication ends, this server is active: \(reason)")
     endReason = "\(source): \(reason)".escapingControlCharacters()
     ended(self)
@@ -322,7 +283,7 @@ final class Backup {
 
   // MARK: - JSON
 
-  private static func write(_ names: [String], to writer: inout ByteWriter) {
+  static func write(_ names: [String], to writer: inout ByteWriter) {
     writer.append("[")
     for (position, name) in names.enumerated() {
       if position > 0 { writer.append(",") }
@@ -354,34 +315,5 @@ extension Backup: SourceLinkOwner {
     generation += 1
     state = state == .connecting ? .connecting : .lost
     awaitedSchemas = 0
-  }
-}
-
-extension DatabaseSchema {
-  /// What this schema has that another one has not, or has otherwise; nil when everything fits there.
-  fileprivate func misfit(in other: DatabaseSchema, ignoring excluded: Set<String>) -> String? {
-    for table in tables where !excluded.contains(table.name) {
-      guard let counterpart = other.table(named: table.name) else {
-        return "Table \(table.name) not present in the local db schema."
-      }
-      for column in table.columns {
-        guard let match = counterpart.column(named: column.name) else {
-          return "Column \(column.name) not present in the local db schema table \(table.name)."
-        }
-        guard column.type.text == match.type.text else {
-          return "Column \(column.name) mismatch in local db schema table \(table.name)."
-        }
-      }
-    }
-    return nil
-  }
-}
-
-extension ColumnType {
-  /// The type as JSON: references are to tables by name, so that types of two schemas can be compared.
-  fileprivate var text: String {
-    var writer = ByteWriter(capacity: 64)
-    write(to: &writer)
-    return writer.string
   }
 }

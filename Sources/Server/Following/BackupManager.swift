@@ -9,38 +9,6 @@ import JSON
 import OVSDB
 import Streams
 
-/// Tables that are not replicated, by database.
-struct ExcludedTables: Equatable, Sendable {
-  private var tables: [String: Set<String>] = [:]
-
-  init() {}
-
-  init(_ tables: Set<String>, of database: String) {
-    if !tables.isEmpty { self.tables[database] = tables }
-  }
-
-  /// Reads `DATABASE:TABLE,...`.
-  ///
-  /// - Throws: about a word that is no such pair.
-  init(_ text: String) throws(ConfigurationError) {
-    for word in text.split(whereSeparator: { $0 == "," || $0 == " " }) {
-      let parts = word.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }) else {
-        throw ConfigurationError(description: "\(word): tables are excluded as DATABASE:TABLE")
-      }
-      tables[String(parts[0]), default: []].insert(String(parts[1]))
-    }
-  }
-
-  func tables(of database: String) -> Set<String> { tables[database] ?? [] }
-
-  /// The pairs, sorted.
-  var text: String {
-    tables.flatMap { database, tables in tables.map { "\(database):\($0)" } }.sorted { Text($0) < Text($1) }
-      .joined(separator: ",")
-  }
-}
-
 /// The active-backup service model of a server.
 final class BackupManager {
   unowned let server: Server
@@ -56,6 +24,8 @@ final class BackupManager {
   private(set) var source: ConnectionMethod?
   private(set) var excluded = ExcludedTables()
   private var options = RemoteOptions()
+  /// Whether backups are converted when their sources are: `--sync-schema`.
+  var syncsSchema = false
   /// What makes the whole server a backup.
   private var general: Backup?
   /// What the configuration file says of databases that are backups or may become some, by name.
@@ -226,7 +196,7 @@ final class BackupManager {
     var text = "state: backup\n\(Self.words(general))\n"
     if general.state == .replicating { text += "database: \(general.names.joined(separator: ", "))\n" }
     if !general.excluded.text.isEmpty, general.state == .replicating { text += "exclude: \(general.excluded.text)\n" }
-    return text
+    return text + general.misfits.map { "not replicated: \($0.text)\n" }.joined()
   }
 
   private func status(of database: String) -> String {
@@ -235,7 +205,7 @@ final class BackupManager {
     }
     var text = "database: \(database)\nstate: backup\n\(Self.words(backup))\n"
     if backup.state == .replicating, !backup.excluded.text.isEmpty { text += "exclude: \(backup.excluded.text)\n" }
-    return text
+    return text + backup.misfits.map { "not replicated: \($0.text)\n" }.joined()
   }
 
   private static func words(_ endReason: String?) -> String { endReason.map { "replication ended: \($0)\n" } ?? "" }
@@ -246,6 +216,7 @@ final class BackupManager {
     return switch backup.state {
     case .connecting: "connecting: \(source)\(refusal)"
     case .replicating: "replicating: \(source)"
+    case .idle: "connected to \(source)"
     case .lost: "not connected to \(source)\(refusal)"
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program ovsdb-server: its command line, its start and its end.
+// The program ovsdb-server: its start and its end. Its command line is in ServerArguments.swift.
 //
 // Source: ovsdb-server(1).
 
@@ -13,33 +13,6 @@ import NIOPosix
 import OVSDB
 import Streams
 
-/// What the command line asks for.
-private struct Arguments {
-  var remotes: [String] = []
-  /// Those of the remotes that a command added before a crash.
-  var addedRemotes: Set<String> = []
-  var databases: [String] = []
-  /// They are what commands had made of the command line before a crash.
-  var isAfterCrash = false
-  var opensNoDatabase = false
-  var runCommand: String?
-  var controlSocket: String?
-  /// Absolute; nil: none.
-  var configurationFile: String?
-  var configurationStrictness = ServerConfiguration.Strictness.strict
-  /// Only checks the configuration file.
-  var checksConfiguration = false
-  /// Serve sockets that a service manager passed and that no remote names.
-  var servesPassedSockets = true
-  var storage = StorageOptions()
-  var limits = Limits()
-  var source: String?
-  var excluded = ""
-  var startsActive = false
-  var tls = TLSOptions.Values()
-  var identifiesUnixUsers = false
-}
-
 /// ovsdb-server.
 package enum ServerProgram {
   /// Runs until the process is told to end.
@@ -51,7 +24,7 @@ package enum ServerProgram {
     posix_shim_join_freed_memory()
     Limits.raiseDescriptorLimit()
     let daemonOptions = DaemonOptions()
-    let arguments = parse(daemonOptions)
+    let arguments = ServerArguments.parse(daemonOptions)
     if arguments.checksConfiguration { checkConfiguration(arguments) }
     let inherited: InheritedRemotes
     do throws(ConfigurationError) {
@@ -75,7 +48,7 @@ package enum ServerProgram {
   }
 
   /// Says what the configuration file would have the server do, and ends.
-  private static func checkConfiguration(_ arguments: Arguments) -> Never {
+  private static func checkConfiguration(_ arguments: ServerArguments) -> Never {
     guard let path = arguments.configurationFile else { Program.fail("--check-config needs --config-file") }
     MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
       loop.execute {
@@ -93,7 +66,7 @@ package enum ServerProgram {
 
   /// Serves, in the process that is to do so.
   private static func serve(
-    _ arguments: Arguments, _ inherited: InheritedRemotes, _ saved: SavedConfiguration?, _ watchdog: Watchdog?,
+    _ arguments: ServerArguments, _ inherited: InheritedRemotes, _ saved: SavedConfiguration?, _ watchdog: Watchdog?,
     _ daemonizer: Daemonizer
   ) -> Never {
     // The loop runs on the process's first thread: glibc gives memory to other threads' heaps a page at a time, with a system call for
@@ -122,7 +95,7 @@ package enum ServerProgram {
   }
 
   /// After a crash: what commands had made of what the command line asks for.
-  private static func restored(_ arguments: Arguments, _ saved: SavedConfiguration?) -> Arguments {
+  private static func restored(_ arguments: ServerArguments, _ saved: SavedConfiguration?) -> ServerArguments {
     guard let set = saved?.load() else { return arguments }
     var restored = arguments
     restored.isAfterCrash = true
@@ -135,7 +108,7 @@ package enum ServerProgram {
   }
 
   /// Opens databases and remotes. The server lives as long as the process.
-  private static func start(_ server: Server, _ arguments: Arguments, _ inherited: InheritedRemotes) throws {
+  private static func start(_ server: Server, _ arguments: ServerArguments, _ inherited: InheritedRemotes) throws {
     running = server
     server.identifiesUnixUsers = arguments.identifiesUnixUsers
     try server.makeServerDatabase()
@@ -167,7 +140,8 @@ package enum ServerProgram {
     try startControl(server, arguments)
   }
 
-  private static func startBackup(_ server: Server, _ arguments: Arguments) throws {
+  private static func startBackup(_ server: Server, _ arguments: ServerArguments) throws {
+    server.backups.syncsSchema = arguments.syncsSchema
     server.backups.setExcluded(try ExcludedTables(arguments.excluded))
     guard let source = arguments.source else { return }
     try server.backups.setSource(source, origin: .commandLine)
@@ -178,7 +152,7 @@ package enum ServerProgram {
   nonisolated(unsafe) private static var running: Server?
   nonisolated(unsafe) private static var control: ControlServer?
 
-  private static func startControl(_ server: Server, _ arguments: Arguments) throws {
+  private static func startControl(_ server: Server, _ arguments: ServerArguments) throws {
     let commands = ControlCommands()
     server.addCommands(to: commands)
     do {
@@ -197,122 +171,5 @@ package enum ServerProgram {
     } catch {
       error.exit()
     }
-  }
-
-  // MARK: - Command line
-
-  private static func parse(_ daemonOptions: DaemonOptions) -> Arguments {
-    var arguments = Arguments()
-    let own: [CommandLineOption] = [
-      CommandLineOption("remote", value: { arguments.remotes.append($0) }),
-      CommandLineOption("unixctl", value: { arguments.controlSocket = $0 }),
-      CommandLineOption("no-socket-activation", flag: { arguments.servesPassedSockets = false }),
-      CommandLineOption("no-dbs", flag: { arguments.opensNoDatabase = true }),
-      CommandLineOption("run", value: { arguments.runCommand = $0 }),
-      CommandLineOption("disable-file-column-diff", flag: { arguments.storage.usesDifferences = false }),
-      // Speaks of files of clusters, which this server does not write; scripts for later versions than 3.1.0 give it.
-      CommandLineOption("disable-file-no-data-conversion", flag: {}),
-      CommandLineOption("read-only-on-damage", flag: { arguments.storage.keepsDamaged = true }),
-      CommandLineOption("sync-from", value: { arguments.source = $0 }),
-      CommandLineOption("sync-exclude-tables", value: { arguments.excluded = $0 }),
-      CommandLineOption("active", flag: { arguments.startsActive = true }),
-      CommandLineOption(
-        "config-file", value: { arguments.configurationFile = Paths.absolute($0, in: Paths.databaseDirectory) }),
-      CommandLineOption("lenient-config", flag: { arguments.configurationStrictness = .lenient }),
-      CommandLineOption("check-config", flag: { arguments.checksConfiguration = true }),
-      CommandLineOption("record", argument: .optional) { (_) throws(UsageError) in try refuseReplay("record") },
-      CommandLineOption("replay", argument: .optional) { (_) throws(UsageError) in try refuseReplay("replay") },
-      CommandLineOption("unix-user-identity", flag: { arguments.identifiesUnixUsers = true }),
-      CommandLineOption("help", letter: "h", flag: { printUsage() }),
-      CommandLineOption("version", letter: "V", flag: { printVersion() }),
-    ]
-    let tls = TLSOptions()
-    let limits = LimitOptions()
-    let parser = OptionParser(options: own + limits.options + daemonOptions.options + LogOptions.options + tls.options)
-    let names = parser.parseOrExit()
-    arguments.tls = tls.values
-    arguments.limits = limits.limits
-    if arguments.configurationFile != nil {
-      if arguments.source != nil || !arguments.excluded.isEmpty || arguments.startsActive {
-        Program.fail("--config-file is mutually exclusive with --sync-from, --sync-exclude and --active")
-      }
-      if !arguments.remotes.isEmpty { Program.fail("--config-file is mutually exclusive with --remote") }
-      if !names.isEmpty { Program.fail("Databases should be specified in a config file") }
-      return arguments
-    }
-    for name in names {
-      if arguments.databases.contains(name) {
-        LogModule("ovsdb_server").warn("Duplicate database configuration: \(name)")
-      } else {
-        arguments.databases.append(name)
-      }
-    }
-    if arguments.databases.isEmpty, !arguments.opensNoDatabase {
-      arguments.databases = ["\(Paths.databaseDirectory)/conf.db"]
-    }
-    return arguments
-  }
-
-  private static func refuseReplay(_ option: String) throws(UsageError) {
-    throw UsageError("--\(option): this server does not record its input; use --log-file with -vjsonrpc:file:dbg instead")
-  }
-
-  private static func printVersion() -> Never {
-    Program.writeOutput(Program.versionText)
-    Program.exit(EXIT_SUCCESS)
-  }
-
-  private static func printUsage() -> Never {
-    Program.writeOutput(
-      """
-      \(Program.name): Open vSwitch database server
-      usage: \(Program.name) [OPTIONS] [DATABASE...]
-      where each DATABASE is a database file in ovsdb format.
-      The default DATABASE, if none is given, is
-      \(Paths.databaseDirectory)/conf.db.
-
-      JSON-RPC options (may be specified any number of times):
-        --remote=REMOTE         connect or listen to REMOTE
-
-      Active JSON-RPC connection methods:
-        tcp:HOST[:PORT]         connect to TCP PORT (default: 6640) of HOST
-        ssl:HOST[:PORT]         the same with TLS
-        unix:FILE               connect to the Unix domain socket FILE
-      Passive JSON-RPC connection methods:
-        ptcp:[PORT][:IP]        listen on TCP PORT (default: 6640) of IP
-        pssl:[PORT][:IP]        the same with TLS
-        punix:FILE              listen on the Unix domain socket FILE
-        pfd:FD, pfd:NAME        listen on an inherited descriptor
-      Remotes from a database:
-        db:DB,TABLE,COLUMN      those that COLUMN of TABLE in DB names
-
-      \(TLSOptions.usage)\(DaemonOptions.usage)\(LogOptions.usage)
-      Syncing options:
-        --sync-from=SERVER      sync databases from active SERVER and start in
-                                backup mode (except with --active)
-        --sync-exclude-tables=DB:TABLE,...
-                                exclude the TABLE in DB from syncing
-        --active                with --sync-from, start in active mode
-
-      Other options:
-        --config-file=PATH      take remotes and databases from a JSON file
-        --check-config          say what the file would do, and exit
-        --lenient-config        ignore options in the file that are unknown
-        --no-dbs                start without a database
-        --no-socket-activation  close passed sockets that no REMOTE names
-        --run COMMAND           run COMMAND as subprocess then exit
-        --unixctl=SOCKET        override default control socket name
-        --unix-user-identity    rules of roles know clients of Unix sockets by user
-        --disable-file-column-diff
-                                write whole values, not differences, to files
-        --disable-file-no-data-conversion
-                                accepted; concerns files of clusters only
-      \(LimitOptions.usage)\
-        --read-only-on-damage   serve what stands before damage, read-only
-        -h, --help              display this help message
-        -V, --version           display version information
-
-      """)
-    Program.exit(EXIT_SUCCESS)
   }
 }

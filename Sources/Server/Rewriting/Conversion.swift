@@ -9,11 +9,12 @@ import Journal
 import NIOCore
 import OVSDB
 
-/// One `convert` request under way.
+/// One conversion under way: as a client requests, or as the source of a backup was.
 final class ServerConversion {
   private let database: ServedDatabase
   private let schema: DatabaseSchema
   private let server: Server
+  private let isWanted: () -> Bool
   /// Whether clients see the new schema.
   private(set) var isInPlace = false
   private var attempt = 0
@@ -25,10 +26,14 @@ final class ServerConversion {
   private static let lastCommitsMax = 64
   private static let roundsMax = 16
 
-  init(of database: ServedDatabase, to schema: DatabaseSchema, on server: Server) {
+  /// - Parameter isWanted: asked until the new schema is in place; once false, the conversion is given up with `canceled`.
+  init(
+    of database: ServedDatabase, to schema: DatabaseSchema, on server: Server, while isWanted: @escaping () -> Bool = { true }
+  ) {
     self.database = database
     self.schema = schema
     self.server = server
+    self.isWanted = isWanted
   }
 
   /// Starts.
@@ -43,6 +48,7 @@ final class ServerConversion {
       return store.rewriting.wait { [self] in run(swapped: swapped, done: done) }
     }
     guard isServed else { return done(Self.removed) }
+    guard isWanted() else { return done(Self.unwanted) }
     let replacement: LogReplacement?
     do {
       replacement = try database.store?.log.beginReplacement()
@@ -76,6 +82,8 @@ final class ServerConversion {
   private static var removed: OVSDBError {
     OVSDBError(.canceled, "database conversion canceled because the database was removed")
   }
+
+  private static var unwanted: OVSDBError { OVSDBError(.canceled, "database conversion canceled because it is not wanted any more") }
 
   /// Hands over the commits since the last look.
   private func takeCommits() -> [Commit] {
@@ -127,6 +135,7 @@ final class ServerConversion {
 
   private func swap(to work: ConversionWork, _ swapped: () -> Void) throws(LogError) -> Remains {
     guard isServed else { throw LogError(Self.removed) }
+    guard isWanted() else { throw LogError(Self.unwanted) }
     if let error = work.follow(takeCommits()) { throw error }
     guard let converted = work.converted else { throw LogError(.ovsdbError, "\(database.name): nothing was converted") }
     var file: Descriptor?

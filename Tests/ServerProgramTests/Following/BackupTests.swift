@@ -172,26 +172,6 @@ struct BackupTests {
     try follower.session().call("transact", insert(2))
   }
 
-  /// In a chain whose first server is converted the second ends to follow and takes writes, which the third follows.
-  @Test func aConvertedSourceMakesItsBackupActiveWhichSaysWhy() throws {
-    let servers = try (0..<3).map { _ in try DatabaseServer(.ours, [.schema(Self.schema)]) }
-    for (server, source) in zip(servers.dropFirst(), servers) {
-      try server.command("ovsdb-server/set-active-ovsdb-server", source.remote)
-      try server.command("ovsdb-server/connect-active-ovsdb-server")
-      try server.waitForStatus("replicating")
-    }
-    let wider: WireJSON = ["name": "D", "version": "2.0.0", "tables": ["New": ["columns": ["n": ["type": "integer"]]]]]
-    _ = try servers[0].session().call("convert", ["D", wider])
-    let reason = "\(servers[0].remote): Nothing to replicate. D: Table New not present in the local db schema."
-    try servers[1].waitForStatus("state: active\nreplication ended: \(reason)")
-    #expect(try readText(servers[1].logPath).contains("replication ends, this server is active: Nothing to replicate. D: Table New"))
-    try servers[1].session().call("transact", insert(1))
-    try waitForEqualContents(servers[1], servers[2])
-    // Whoever decides by command knows why.
-    try servers[1].command("ovsdb-server/disconnect-active-ovsdb-server")
-    #expect(try servers[1].command("ovsdb-server/sync-status") == "state: active\n")
-  }
-
   @Test func aSourceWithLessThanTheBackupIsFollowed() throws {
     let less: WireJSON = ["name": "D", "version": "0.9.0", "tables": ["T": ["columns": ["n": ["type": "integer"]]]]]
     let source = try DatabaseServer(.peer, [.schema(less)])
