@@ -5,6 +5,7 @@
 
 import Daemon
 import Glibc
+internal import JSON
 package import NIOCore
 
 /// Watches the peak of the resident set. Owned by one thread or event loop, which calls `check` now and then.
@@ -23,7 +24,7 @@ package struct MemoryReport {
   /// - Parameter usage: what the program holds; called on the loop, when something is logged.
   package static func start(on loop: any EventLoop, usage: @escaping @Sendable () -> [String: Int]) {
     let report = NIOLoopBoundBox<MemoryReport>.makeBoxSendingValue(MemoryReport(), eventLoop: loop)
-    let delay = TimeAmount.milliseconds(max(0, firstCheckMilliseconds - Program.uptimeMilliseconds))
+    let delay = TimeAmount.milliseconds(max(0, firstCheckMilliseconds.saturatingMinus(Program.uptimeMilliseconds)))
     loop.scheduleRepeatedTask(initialDelay: delay, delay: .seconds(5)) { _ in report.value.check(usage: usage) }
   }
 

@@ -31,6 +31,23 @@ import Testing
     #expect(staleExceptions(["Sources/Engine/Gone.swift": 9], in: [file], limit: 2).count == 1)
   }
 
+  /// The first is the line that ended the server: a pause of a client's column was doubled past the largest integer.
+  @Test(arguments: [
+    ("    nextMilliseconds = min(pause * 2, limitMilliseconds)", true), ("let end = start + options.maxBackoffMilliseconds", true),
+    ("deadlineMilliseconds += step", true), ("let due = now - (last ?? now)", true), ("f(a, timeout - 1)", true),
+    ("let next = port + 1", true), ("let bytes = 2 * limits.messageBytesMax", true), ("let date = 1000 * self.date", true),
+    ("x = pause.saturatingTimes(2)", false), ("let runtime = a + b", false), ("let page = pages + 1", false),
+    ("return .milliseconds(pauseMilliseconds)", false), ("log(\"timeout - \\(now)\") + a", false), ("a = b // now + timeout", false),
+    ("let name = Int.max", false), ("x += max(1, port)", false),
+  ])
+  func durationsDatesPortsAndLimitsAreNotAddedOrMultiplied(line: String, isFound: Bool) {
+    let file = swift("let a = 1\n" + line)
+    #expect(unguardedArithmetic(in: [file]).isEmpty == !isFound)
+    let known = GuardedArithmetic("Engine/A.swift", String(line.suffix(8)), "for this test")
+    #expect(unguardedArithmetic(in: [file], guarded: [known]).isEmpty)
+    #expect(staleGuards([known], in: [file]).isEmpty == isFound)
+  }
+
   @Test func theOrderOfTargetsIsThatOfTheManifest() {
     let manifest =
       #"[.systemLibrary(name: "C"), .target(name: "A", dependencies: []), .executableTarget(\#n  name: "b-c", dependencies: [])]"#

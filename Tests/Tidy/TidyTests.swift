@@ -36,6 +36,13 @@ import Testing
     #expect(forbiddenTexts[index].findings(in: Self.tree.files.filter { !$0.path.hasPrefix("Tests/Tidy/") }) == [])
   }
 
+  @Test func arithmeticOnNumbersFromOutsideIsGuarded() {
+    let files = Self.tree.swift.filter { $0.target.map { $0 != "Benchmarking" } ?? false }
+    #expect(unguardedArithmetic(in: files, guarded: guardedArithmetic) == [])
+    #expect(staleGuards(guardedArithmetic, in: files) == [])
+    #expect(guardedArithmetic.allSatisfy { $0.why.count > 5 })
+  }
+
   @Test func linksOfDocumentsLeadSomewhere() { #expect(Self.references.brokenLinks() == []) }
 
   @Test func filesNamedInDocumentsAndCommentsExist() { #expect(Self.references.missingFiles() == []) }

@@ -94,8 +94,8 @@ struct WatchTable: Sendable {
   ///
   /// - Returns: whether anything looks different now: a row is gone, or a mark has faded since the last time.
   mutating func fade(now: Int64, since last: Int64) -> Bool {
-    let limit = now - Self.markMilliseconds
-    let before = last - Self.markMilliseconds
+    let limit = now.saturatingMinus(Self.markMilliseconds)
+    let before = last.saturatingMinus(Self.markMilliseconds)
     var hasFaded = false
     for (uuid, row) in rows {
       if let deletedAt = row.deletedAt, deletedAt <= limit {

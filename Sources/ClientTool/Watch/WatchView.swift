@@ -4,6 +4,7 @@
 // the place one has moved to, and the size of the terminal.
 
 import Daemon
+import JSON
 import OVSDB
 
 /// Where one looks, and how.
@@ -102,7 +103,7 @@ struct WatchView: Sendable {
   private func line(
     _ row: WatchTable.Row, _ cells: [String], _ offsets: [Int], _ widths: [Int], _ now: Int64, _ size: Terminal.Size
   ) -> String {
-    func isRecent(_ time: Int64) -> Bool { time > 0 && now - time < WatchTable.markMilliseconds }
+    func isRecent(_ time: Int64) -> Bool { time > 0 && now.saturatingMinus(time) < WatchTable.markMilliseconds }
     let isNew = isRecent(row.insertedAt)
     let isGone = row.deletedAt != nil
     let mark = isGone ? "- " : isNew ? "+ " : row.changedAt.contains(where: isRecent) ? "~ " : "  "

@@ -52,7 +52,7 @@ extension JSONParser {
   /// An error for a text of more than `sizeMax` bytes, at the first byte too many.
   @inline(never)
   mutating func tooLarge(_ input: UnsafePointer<UInt8>, sizeMax: Int) -> JSONSyntaxError {
-    fail(input, at: first + sizeMax, "input exceeds maximum size of \(sizeMax) bytes")
+    fail(input, at: first.saturatingPlus(sizeMax), "input exceeds maximum size of \(sizeMax) bytes")
   }
 
   /// The system gives no memory for the text, of which `count` bytes are there.

@@ -4,6 +4,8 @@
 //
 // Source: Documentation/protocol/files.md#compaction.
 
+import JSON
+
 /// Decides when a server looks at its file, and what it must have grown to.
 package struct CompactionSchedule: Sendable {
   /// Milliseconds of a clock that never goes back.
@@ -11,7 +13,8 @@ package struct CompactionSchedule: Sendable {
   private var nextCheckMilliseconds: Int64
 
   static let minuteMilliseconds: Int64 = 60 * 1000
-  static let dayMilliseconds: Int64 = 24 * 60 * minuteMilliseconds
+  static let dayMilliseconds: Int64 = 24 * 60 * 60 * 1000
+  static let firstLookMilliseconds: Int64 = 10 * 60 * 1000
   static let recordCountMin = 100
   static let sizeMin = 10 * 1024 * 1024
 
@@ -28,8 +31,8 @@ package struct CompactionSchedule: Sendable {
   /// A compaction was done, or tried: the next look is 10 to 20 minutes later.
   package mutating func restart(nowMilliseconds: Int64, jitter: Double) {
     lastMilliseconds = nowMilliseconds
-    let spread = Int64(min(max(jitter, 0), 1) * Double(10 * Self.minuteMilliseconds))
-    nextCheckMilliseconds = nowMilliseconds + 10 * Self.minuteMilliseconds + spread
+    let spread = Int64(min(max(jitter, 0), 1) * Double(Self.firstLookMilliseconds))
+    nextCheckMilliseconds = nowMilliseconds.saturatingPlus(Self.firstLookMilliseconds).saturatingPlus(spread)
   }
 
   /// True when a file of this shape should be compacted now.
@@ -40,9 +43,9 @@ package struct CompactionSchedule: Sendable {
   ///   - baseSize: What they were after schema and snapshot; nil while there are fewer than two records.
   package mutating func isDue(nowMilliseconds: Int64, recordCount: Int, size: Int, baseSize: Int?) -> Bool {
     guard nowMilliseconds >= nextCheckMilliseconds else { return false }
-    nextCheckMilliseconds = nowMilliseconds + Self.minuteMilliseconds
+    nextCheckMilliseconds = nowMilliseconds.saturatingPlus(Self.minuteMilliseconds)
     guard recordCount > 2, let baseSize else { return false }
-    if nowMilliseconds - lastMilliseconds >= Self.dayMilliseconds { return true }
+    if nowMilliseconds.saturatingMinus(lastMilliseconds) >= Self.dayMilliseconds { return true }
     return recordCount >= Self.recordCountMin && size > Self.sizeMin && size / 2 > baseSize
   }
 }

@@ -4,6 +4,7 @@
 
 import Client
 import Engine
+import JSON
 import Journal
 import Logging
 import OVSDB
@@ -72,7 +73,7 @@ extension Server {
     if model == .clustered { throw Self.notClustered(path) }
     let name = opened.database.schema.name
     try refuseReserved(name)
-    return PreparedDatabase(path: path, opened: opened, milliseconds: nowMilliseconds - start)
+    return PreparedDatabase(path: path, opened: opened, milliseconds: nowMilliseconds.saturatingMinus(start))
   }
 
   /// The refusal of a file that a configuration wants to be a cluster's.

@@ -98,8 +98,8 @@ extension Backup {
       server.databaseChanged(database, because: "converted \(name) to the schema of its source")
     } done: { [weak self, server] error in
       if conversion.isInPlace {
-        server.databaseLog.info(
-          "\(name): converted to version \(schema.version ?? "none") in \(server.nowMilliseconds - start) ms, as its source was")
+        let milliseconds = server.nowMilliseconds.saturatingMinus(start)
+        server.databaseLog.info("\(name): converted to version \(schema.version ?? "none") in \(milliseconds) ms, as its source was")
         server.refreshRow(of: database)
       }
       if let self, self.generation == generation { self.converted(database, schema, error) }

@@ -3,6 +3,7 @@
 // Compaction of a served database: its file is replaced by one with the schema and one record, written from a snapshot.
 
 import Engine
+import JSON
 import Journal
 import NIOCore
 import OVSDB
@@ -30,7 +31,7 @@ extension Server {
       if let failure {
         databaseLog.error("\(database.name): compaction failed: \(failure)")
       } else {
-        let milliseconds = nowMilliseconds - start
+        let milliseconds = nowMilliseconds.saturatingMinus(start)
         databaseLog.info("\(database.name): compacted from \(before) to \(store.log.size) bytes in \(milliseconds) ms")
       }
       done(failure.map { "\($0)" })

@@ -11,6 +11,7 @@
 
 import CPosixShims
 import Engine
+import JSON
 import Journal
 import NIOCore
 import OVSDB
@@ -118,7 +119,7 @@ extension Server {
       // One that is removed meanwhile gives up its file at once.
       after(.seconds(pauseSeconds)) { [self, weak database] in
         guard let database else { return }
-        heal(database, pauseSeconds: min(2 * pauseSeconds, Self.healingPauseSecondsMax))
+        heal(database, pauseSeconds: min(pauseSeconds.saturatingTimes(2), Self.healingPauseSecondsMax))
       }
     }
   }

@@ -55,7 +55,7 @@ extension Session {
         server.noteConversion(of: database, error, by: self)
         replyError(idText: idText) { error.write(to: &$0) }
       } else {
-        let milliseconds = server.nowMilliseconds - start
+        let milliseconds = server.nowMilliseconds.saturatingMinus(start)
         server.databaseLog.info(
           "\(database.name): converted to version \(schema.version ?? "none") in \(milliseconds) ms, as \(connection.name) requested")
         reply(idText: idText) { $0.append("{}") }
