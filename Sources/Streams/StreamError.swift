@@ -13,10 +13,13 @@ package struct StreamError: Error, Equatable, Sendable, CustomStringConvertible 
   package let errnoCode: CInt
   /// What is wrong, where the number does not say it.
   package let words: String?
+  /// Nobody knows the host's name; the number is the one that the reference reports then.
+  package let isOfUnknownHost: Bool
 
-  package init(errnoCode: CInt, words: String? = nil) {
+  package init(errnoCode: CInt, words: String? = nil, isOfUnknownHost: Bool = false) {
     self.errnoCode = errnoCode
     self.words = words
+    self.isOfUnknownHost = isOfUnknownHost
   }
 
   /// What is wrong, or the text of the error number, as strerror(3) has it.

@@ -77,6 +77,9 @@ import Testing
     ("tcp:[::1%]:1", "bad IP address \"::1%\""), ("ssl:a b:1", "bad host name \"a b\""), ("tcp:/run/s:1", "bad host name \"/run/s\""),
     ("tcp:", "the host is missing"), ("tcp::6640", "the host is missing"), ("punix:", "the name of the socket file is missing"),
     ("unix:a\0b", "a file name cannot contain a null byte"),
+    ("ptcp:1:a..b", "bad host name \"a..b\""), ("ptcp:1:.a", "bad host name \".a\""), ("tcp:-5", "bad host name \"-5\""),
+    ("tcp:a.-b:1", "bad host name \"a.-b\""), ("tcp:a..:1", "bad host name \"a..\""),
+    ("ssl:\(String(repeating: "a", count: 64)).b:1", "bad host name \"\(String(repeating: "a", count: 64)).b\""),
     ("tcp:\(String(repeating: "a", count: 254)):1", "the host's name is longer than 253 bytes"),
   ])
   func hostsAndFilesThatCannotBeAreRefused(name: String, flaw: String) {
@@ -84,7 +87,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "ptcp:", "ptcp:0", "ptcp:1:localhost", "pssl:1:[fe80::1%eth0]", "ptcp:1:[::]", "tcp:127.1:1", "tcp:my-host_1.example.", "ssl:bücher.example:1",
+    "ptcp:", "ptcp:0", "ptcp:1:localhost", "pssl:1:[fe80::1%eth0]", "ptcp:1:[::]", "tcp:127.1:1", "tcp:my-host_1.example.", "tcp:_a.b-:1", "tcp:3com.example:1", "ssl:bücher.example:1",
     "punix:a b", "unix:/x:y", "pfd:0", "pfd:name",
   ])
   func whatMayWorkIsTaken(name: String) { #expect(refusal(name) == nil) }

@@ -129,6 +129,10 @@ final class FirstRead: ChannelInboundHandler {
     #expect(!found.listensOnHostName)
     #expect(found.name == "ptcp:0:localhost")
     #expect(try method("ptcp:0:nosuch.invalid").withHostLookedUp() == method("ptcp:0:nosuch.invalid"))
+    // Who must not wait gets what is known already.
+    #expect(throws: StreamError(errnoCode: EAFNOSUPPORT)) {
+      try Listener.open(method("ptcp:0:localhost"), group: group, rundir: "/", looksUpHost: false) { _ in }
+    }
   }
 
   @Test func pathsLongerThanASocketAddressWork() async throws {

@@ -12,7 +12,9 @@ package struct SlowWork {
   let rewriting = Lane(name: "rewriting", threadsMax: 1)
   /// Sorts the rows of large selects (RowArranger.swift), which may take seconds.
   let sorting = Lane(name: "sorting", threadsMax: 1)
-  /// Host names, initial contents.
+  /// Looks up the names of hosts to listen on. A name server that does not answer takes seconds for each.
+  let names = Lane(name: "names", threadsMax: 2)
+  /// Initial contents, long transactions.
   let others = Lane(name: "work", threadsMax: 2)
   fileprivate let hasThreads: Bool
 
@@ -71,7 +73,7 @@ extension Server {
 
   /// Ends the threads of a server that is done with, in a program that goes on.
   package func endThreads() {
-    for lane in [slowWork.rewriting, slowWork.sorting, slowWork.others] { lane.end() }
+    for lane in [slowWork.rewriting, slowWork.sorting, slowWork.names, slowWork.others] { lane.end() }
     for database in databases.values { database.syncing.end() }
   }
 }

@@ -22,6 +22,8 @@ final class Remote {
   }
 
   let method: ConnectionMethod
+  /// A row of a database configures it, which clients may write: of what it has to say the log gets only some.
+  var isOfDatabase: Bool
   private(set) var options: RemoteOptions
   unowned let server: Server
   private(set) var sessions = SessionList()
@@ -44,8 +46,9 @@ final class Remote {
   /// How often a listener that could not be opened is tried again.
   private static let listenRetry = TimeAmount.milliseconds(2500)
 
-  init(method: ConnectionMethod, options: RemoteOptions, server: Server) {
+  init(method: ConnectionMethod, isOfDatabase: Bool = false, options: RemoteOptions, server: Server) {
     self.method = method
+    self.isOfDatabase = isOfDatabase
     self.options = options
     self.server = server
     backoff = Backoff(limitMilliseconds: options.maxBackoffMilliseconds)
@@ -60,8 +63,11 @@ final class Remote {
     // Dialling waits until what is being configured is complete.
     if !method.isPassive { return server.soon { [self] in connect() } }
     if !mayBlock, method.listensOnHostName { return listenWhenLookedUp() }
-    listen(method)
+    listen(method, looksUpHost: true)
   }
+
+  /// How many lines of a kind the log gets; nil: all.
+  private func limit(_ kind: String) -> Logger.Metadata? { isOfDatabase ? ["rate-limit": .string(kind)] : nil }
 
   /// Stops for good and closes the sessions.
   func remove() {
@@ -109,18 +115,22 @@ final class Remote {
   /// Looks the host up on a thread of its own, then listens.
   private func listenWhenLookedUp() {
     let method = method
-    server.inBackground({ method.withHostLookedUp() }, then: { [weak self] method in self?.listen(method) })
+    server.inBackground(
+      on: server.slowWork.names, { method.withHostLookedUp() }, then: { [weak self] method in self?.listen(method, looksUpHost: false) })
   }
 
-  /// - Parameter method: ours, perhaps with an address in the place of a name.
-  private func listen(_ method: ConnectionMethod) {
+  /// - Parameters:
+  ///   - method: ours, perhaps with an address in the place of a name.
+  ///   - looksUpHost: a name is looked up, which may block; it was not looked up before.
+  private func listen(_ method: ConnectionMethod, looksUpHost: Bool) {
     guard !isRemoved else { return }
     retry = nil
     let bound = NIOLoopBound(self, eventLoop: server.eventLoop)
     var details: [(Logger, String)] = []
     do {
       listener = try Listener.open(
-        method, group: server.group, rundir: server.rundir, dscp: options.dscp, report: { details.append(($0, $1)) }
+        method, group: server.group, rundir: server.rundir, dscp: options.dscp, looksUpHost: looksUpHost, limit: limit("listening"),
+        report: { details.append(($0, $1)) }
       ) { accepted in
         try bound.value.accept(accepted.channel, name: accepted.name, user: accepted.user)
       }
@@ -131,14 +141,14 @@ final class Remote {
       let text = "\(error)"
       if lastError != text {
         // What is tried every few seconds is told once.
-        for (logger, detail) in details { logger.error("\(detail)") }
-        Logger(label: "ovsdb_jsonrpc_server").error("\(method.name): listen failed: \(text)")
+        for (logger, detail) in details { logger.error("\(detail)", metadata: limit("listening")) }
+        Logger(label: "ovsdb_jsonrpc_server").error("\(method.name): listen failed: \(text)", metadata: limit("listen failed"))
       }
       lastError = text
       lastErrorDetails = details.last.map { $0.1.hasPrefix("\(method.name): ") ? String($0.1.dropFirst(method.name.count + 2)) : $0.1 }
       retry = server.eventLoop.assumeIsolated().scheduleTask(in: Self.listenRetry) { [weak self] in
         guard let self else { return }
-        if self.method.listensOnHostName { listenWhenLookedUp() } else { listen(self.method) }
+        if self.method.listensOnHostName { listenWhenLookedUp() } else { listen(self.method, looksUpHost: true) }
       }
     }
   }
@@ -190,11 +200,13 @@ final class Remote {
     retry = nil
     guard !isRemoved, sessions.isEmpty else { return }
     state = .connecting
-    if backoff.isAnnounced { log.info("\(method.name): connecting...") }
+    if backoff.isAnnounced { log.info("\(method.name): connecting...", metadata: limit("connecting")) }
     let bound = NIOLoopBound(self, eventLoop: server.eventLoop)
     let name = method.name
     // The session is made when there is a connection: a host may have several addresses, each tried in turn.
-    dial(method, on: server.eventLoop, rundir: server.rundir, dscp: options.dscp) { _ in }.flatMapThrowing { channel in
+    dial(
+      method, on: server.eventLoop, rundir: server.rundir, dscp: options.dscp, limit: limit("connecting")
+    ) { _ in }.flatMapThrowing { channel in
       do {
         try bound.value.accept(channel, name: name)
       } catch {
@@ -206,13 +218,14 @@ final class Remote {
       switch result {
       case .success:
         state = .active
-        lastError = nil
+        (lastError, lastErrorDetails) = (nil, nil)
         lastConnected = server.eventLoop.now
-        log.info("\(method.name): connected")
+        log.info("\(method.name): connected", metadata: limit("connected"))
       case .failure(let error):
         guard !isRemoved else { return }
         lastError = "\(error)"
-        if backoff.isAnnounced { log.info("\(method.name): connection attempt failed (\(error))") }
+        lastErrorDetails = (error as? StreamError)?.isOfUnknownHost == true ? "nobody knows the host's name (\(error))" : nil
+        if backoff.isAnnounced { log.info("\(method.name): connection attempt failed (\(error))", metadata: limit("failed")) }
         scheduleConnect()
       }
     }
@@ -222,7 +235,7 @@ final class Remote {
   private func scheduleConnect() {
     state = .backoff
     let pause = backoff.failed()
-    if let announcement = pause.announcement { log.info("\(method.name): \(announcement)") }
+    if let announcement = pause.announcement { log.info("\(method.name): \(announcement)", metadata: limit("waiting")) }
     (pauseBegin, pauseMilliseconds) = (server.eventLoop.now, pause.milliseconds)
     awaitRetry()
   }

@@ -134,12 +134,13 @@ final class RemoteManager {
   func reconcile() {
     let wanted = wantedRemotes()
     for (name, remote) in remotes.sorted(by: { $0.key < $1.key }) where wanted[name] == nil { drop(name, remote) }
-    for (name, (method, options)) in wanted.sorted(by: { $0.key < $1.key }) {
+    for (name, new) in wanted.sorted(by: { $0.key < $1.key }) {
       if let remote = remotes[name] {
-        remote.apply(options)
+        remote.isOfDatabase = new.isOfDatabase
+        remote.apply(new.options)
         continue
       }
-      let remote = Remote(method: method, options: options, server: server)
+      let remote = Remote(method: new.method, isOfDatabase: new.isOfDatabase, options: new.options, server: server)
       remotes[name] = remote
       remote.start(mayBlock: isStarting)
     }
@@ -171,13 +172,19 @@ final class RemoteManager {
     remote.remove()
   }
 
-  private func wantedRemotes() -> [String: (ConnectionMethod, RemoteOptions)] {
-    var wanted: [String: (ConnectionMethod, RemoteOptions)] = [:]
+  private struct Wanted {
+    let method: ConnectionMethod
+    let options: RemoteOptions
+    var isOfDatabase = false
+  }
+
+  private func wantedRemotes() -> [String: Wanted] {
+    var wanted: [String: Wanted] = [:]
     var warnings: Set<String> = []
     refused = [:]
     for (text, entry) in configured.sorted(by: { $0.key < $1.key }) {
       switch entry.name {
-      case .method(let method): wanted[text] = (method, entry.options)
+      case .method(let method): wanted[text] = Wanted(method: method, options: entry.options)
       case .column(let path):
         var left = server.limits.databaseRemotesMax
         for (target, options) in databaseTargets(path, &warnings) where wanted[target] == nil && refused[target] == nil {
@@ -188,7 +195,8 @@ final class RemoteManager {
           }
           left -= 1
           do throws(ConnectionMethod.Refusal) {
-            wanted[target] = (try ConnectionMethod.parse(target, origin: .database), options)
+            wanted[target] = Wanted(
+              method: try ConnectionMethod.parse(target, origin: .database), options: options, isOfDatabase: true)
           } catch {
             refused[target] = error.description
             warnings.insert("\(error); ignoring \"\(target)\" from database")

@@ -35,10 +35,11 @@ extension ConnectionMethod {
 }
 
 extension InternetAddress {
-  /// The longest name that DNS can hold, in bytes.
+  /// The longest name that DNS can hold, and the longest part of one between dots, in bytes.
   ///
   /// Source: RFC 1035 section 2.3.4.
   private static let hostBytesMax = 253
+  private static let labelBytesMax = 63
 
   /// Why the host can be neither an address nor a name; nil when it may be one.
   var hostFlaw: String? {
@@ -49,7 +50,18 @@ extension InternetAddress {
       var address = in_addr()
       return inet_aton(host, &address) != 0 ? nil : "bad IP address \"\(host)\""
     }
-    return host.utf8.allSatisfy(Self.mayBeInHostName) ? nil : "bad host name \"\(host)\""
+    // A dot at the end says that the name is complete.
+    let name = host.hasSuffix(".") ? host.dropLast() : host[...]
+    let labels = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    return labels.allSatisfy(Self.isLabel) ? nil : "bad host name \"\(host)\""
+  }
+
+  /// Whether a name may have the part between dots. One that is not ASCII has another length once it is encoded.
+  ///
+  /// Source: RFC 1123 section 2.1. An underscore and a hyphen at the end, which it forbids, are in use.
+  private static func isLabel(_ label: Substring.UTF8View) -> Bool {
+    guard let first = label.first, first != UInt8(ascii: "-"), label.allSatisfy(mayBeInHostName) else { return false }
+    return label.count <= labelBytesMax || label.contains { $0 >= 0x80 }
   }
 
   /// Whether the host, less its scope, is an IPv6 address.
@@ -62,11 +74,11 @@ extension InternetAddress {
 
   private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
-  /// Letters, digits, `-`, `_`, `.`, and whatever is not ASCII, of which the resolver makes something.
+  /// Letters, digits, `-`, `_`, and whatever is not ASCII, of which the resolver makes something.
   private static func mayBeInHostName(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), 0x80...: true
-    case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+    case UInt8(ascii: "-"), UInt8(ascii: "_"): true
     default: isDigit(byte)
     }
   }

@@ -3,7 +3,7 @@
 // Dialling: active connection methods at work.
 
 import Glibc
-internal import Logging
+package import Logging
 package import NIOCore
 internal import NIOPosix
 import Synchronization
@@ -19,13 +19,14 @@ private let connectTimeout = TimeAmount.seconds(30)
 ///   - rundir: where relative socket paths lie.
 ///   - dscp: for TCP, 0...63.
 ///   - tls: for `ssl:`.
+///   - limit: how many lines the log gets (`Log.limited`), for remotes that others configure; nil: all.
 ///   - initialize: called on the event loop before the channel reads anything; adds the handlers with
 ///     `channel.pipeline.syncOperations`.
 /// - Returns: the connected channel, with `ssl:` after the handshake; or a failure, always a `StreamError`. EAFNOSUPPORT for a scheme that
 ///   does not exist and for a host that cannot be found, as users of these programs know it.
 package func dial(
   _ method: ConnectionMethod, on eventLoop: any EventLoop, rundir: String, dscp: UInt8 = Listener.defaultDSCP,
-  tls: TLSContext = .shared, initialize: @escaping @Sendable (any Channel) throws -> Void
+  tls: TLSContext = .shared, limit: Logger.Metadata? = nil, initialize: @escaping @Sendable (any Channel) throws -> Void
 ) -> EventLoopFuture<any Channel> {
   let initializer: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
     channel.eventLoop.makeCompletedFuture { try initialize(channel) }
@@ -35,9 +36,9 @@ package func dial(
     return dialUnix(SocketPath(path, rundir: rundir), initializer, on: eventLoop, until: eventLoop.now + connectTimeout)
   case .tcp(let address):
     let bootstrap = sessionBootstrap(eventLoop).channelInitializer(initializer)
-    return dialTCP(method, address, bootstrap, on: eventLoop, dscp: dscp)
+    return dialTCP(method, address, bootstrap, on: eventLoop, dscp: dscp, limit)
   case .ssl(let address):
-    return dialTLS(method, address, on: eventLoop, dscp: dscp, tls: tls, initialize: initialize)
+    return dialTLS(method, address, on: eventLoop, dscp: dscp, tls: tls, limit, initialize: initialize)
   case .malformed(_, let module, let message, let errnoCode):
     module.logger.error("\(message)")
     for (scheme, log) in [("tcp", Log.streamTCP), ("ssl", Log.streamSSL)]
@@ -87,7 +88,7 @@ private let hasWarnedAboutDefaultPort = Atomic<Bool>(false)
 /// Connects over TCP. Names are resolved off the event loop, and the addresses found are tried in turn (RFC 8305).
 private func dialTCP(
   _ method: ConnectionMethod, _ address: InternetAddress, _ bootstrap: ClientBootstrap, on eventLoop: any EventLoop,
-  dscp: UInt8
+  dscp: UInt8, _ limit: Logger.Metadata?
 ) -> EventLoopFuture<any Channel> {
   let log = method.isTLS ? Log.streamSSL : Log.streamTCP
   if !address.hasExplicitPort, !hasWarnedAboutDefaultPort.exchange(true, ordering: .relaxed) {
@@ -109,8 +110,9 @@ private func dialTCP(
     .flatMapErrorThrowing { error in
       let converted = streamError(from: error)
       if let failure = error as? NIOConnectionError, failure.dnsAError != nil, failure.dnsAAAAError != nil {
-        Log.resolve.warning("\(address.host): failed to resolve")
-        log.error("\(method.name): connect: \(converted)")
+        Log.resolve.warning("\(address.host): failed to resolve", metadata: limit)
+        log.error("\(method.name): connect: \(converted)", metadata: limit)
+        throw StreamError(errnoCode: converted.errnoCode, isOfUnknownHost: true)
       }
       throw converted
     }
@@ -121,7 +123,7 @@ private func dialTCP(
 /// Connects over TCP, then shakes hands.
 private func dialTLS(
   _ method: ConnectionMethod, _ address: InternetAddress, on eventLoop: any EventLoop, dscp: UInt8, tls: TLSContext,
-  initialize: @escaping @Sendable (any Channel) throws -> Void
+  _ limit: Logger.Metadata?, initialize: @escaping @Sendable (any Channel) throws -> Void
 ) -> EventLoopFuture<any Channel> {
   let prepared: TLSContext.Prepared
   do throws(StreamError) {
@@ -129,7 +131,7 @@ private func dialTLS(
   } catch {
     return eventLoop.makeFailedFuture(error)
   }
-  return dialTCP(method, address, sessionBootstrap(eventLoop), on: eventLoop, dscp: dscp).flatMap { channel in
+  return dialTCP(method, address, sessionBootstrap(eventLoop), on: eventLoop, dscp: dscp, limit).flatMap { channel in
     prepared.connect(channel, name: method.name, host: address.host).flatMapThrowing {
       try initialize(channel)
       return channel

@@ -58,6 +58,8 @@ package final class Listener: Sendable {
   ///   - dscp: for TCP, 0...63.
   ///   - tls: for `pssl:`. A connection is accepted when its handshake is done; what is missing for that is no reason not to listen,
   ///     as it may be configured later.
+  ///   - looksUpHost: the name of a host to listen on may be looked up, which may block. Otherwise it counts as unknown.
+  ///   - limit: how many lines the log gets (`Log.limited`), for remotes that others configure; nil: all.
   ///   - report: gets the details of a failure, for who tries again and again and wants them once.
   ///   - accept: called on the connection's event loop while its channel is set up; it adds its handlers with
   ///     `channel.pipeline.syncOperations`. When it throws the connection is closed.
@@ -65,7 +67,8 @@ package final class Listener: Sendable {
   ///   that is not passive.
   package static func open(
     _ method: ConnectionMethod, group: any EventLoopGroup, rundir: String, dscp: UInt8 = defaultDSCP,
-    tls: TLSContext = .shared, report: Report = { logger, text in logger.error("\(text)") },
+    tls: TLSContext = .shared, looksUpHost: Bool = true, limit: Logger.Metadata? = nil,
+    report: Report = { logger, text in logger.error("\(text)") },
     accept: @escaping @Sendable (Accepted) throws -> Void
   ) throws(StreamError) -> Listener {
     let listener: Listener
@@ -73,7 +76,7 @@ package final class Listener: Sendable {
     case .punix(let path):
       listener = try openUnix(method, SocketPath(path, rundir: rundir), report)
     case .ptcp(let address), .pssl(let address):
-      listener = try openTCP(method, address, dscp: dscp, report)
+      listener = try openTCP(method, address, dscp: dscp, looksUpHost: looksUpHost, limit, report)
     case .pfd, .pfdNamed:
       listener = try openInherited(method, report)
     case .malformed(_, let module, let message, let errnoCode):
@@ -91,7 +94,7 @@ package final class Listener: Sendable {
       listener.release()
       throw error
     }
-    if method.isTLS { tls.announce(listener: method.name) }
+    if method.isTLS { tls.announce(listener: method.name, limit) }
     return listener
   }
 
@@ -133,7 +136,7 @@ package final class Listener: Sendable {
     Self.setDSCP(descriptor, family: bound.family, dscp)
   }
 
-  private init(
+  init(
     method: ConnectionMethod, descriptor: CInt, inheritedNumber: CInt? = nil, boundPort: UInt16? = nil,
     socketPath: String? = nil, identity: FileIdentity? = nil
   ) {
@@ -224,73 +227,6 @@ extension Listener {
       throw error
     }
     return descriptor
-  }
-}
-
-// MARK: - TCP
-
-extension Listener {
-  private static func openTCP(
-    _ method: ConnectionMethod, _ address: InternetAddress, dscp: UInt8, _ report: Report
-  ) throws(StreamError) -> Listener {
-    // Log lines name the part after the scheme.
-    let name = method.name.utf8.firstIndex(of: UInt8(ascii: ":")).map {
-      String(method.name[method.name.utf8.index(after: $0)...])
-    } ?? method.name
-    guard let target = address.resolvedForBinding() else {
-      report(Log.socketUtil, "\(name): bad IP address \"\(address.host)\"")
-      throw StreamError(errnoCode: EAFNOSUPPORT)
-    }
-    let descriptor = try makeSocket(target.family, name: name, report)
-    do {
-      try bindTCP(descriptor, target, name: name, dscp: dscp, report)
-    } catch {
-      Glibc.close(descriptor)
-      throw error
-    }
-    var bound = SocketAddressStorage()
-    let boundPort = bound.withMutablePointer { getsockname(descriptor, $0, $1) } == 0 ? bound.hostAndPort?.port : nil
-    if address.port == 0, let boundPort {
-      Log.socketUtil.info("\(name): listening on port \(boundPort)")
-    }
-    return Listener(method: method, descriptor: descriptor, boundPort: boundPort)
-  }
-
-  private static func bindTCP(
-    _ descriptor: CInt, _ target: SocketAddressStorage, name: String, dscp: UInt8, _ report: Report
-  ) throws(StreamError) {
-    func attempt(_ call: String, _ result: CInt) throws(StreamError) {
-      guard result == 0 else {
-        let error = StreamError(errnoCode: errno)
-        report(Log.socketUtil, "\(name): \(call): \(error)")
-        throw error
-      }
-    }
-    try attempt("setsockopt(SO_REUSEADDR)", setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1))
-    if target.family == AF_INET6 {
-      // `[::]` serves IPv4, too, whatever the system's default is.
-      try attempt("setsockopt(IPV6_V6ONLY)", setOption(descriptor, CInt(IPPROTO_IPV6), IPV6_V6ONLY, 0))
-    }
-    // What is accepted inherits both.
-    try attempt("setsockopt(TCP_NODELAY)", setOption(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, 1))
-    setDSCP(descriptor, family: target.family, dscp)
-    try attempt("bind", target.withPointer { bind(descriptor, $0, $1) })
-    try attempt("listen", listen(descriptor, backlog))
-  }
-
-  /// Marks a TCP socket's traffic. A network that ignores it is no reason to refuse service, so failure is only logged.
-  static func setDSCP(_ descriptor: CInt, family: CInt, _ dscp: UInt8) {
-    let trafficClass = CInt(dscp & 0x3f) << 2
-    let result =
-      family == AF_INET6
-      ? setOption(descriptor, CInt(IPPROTO_IPV6), IPV6_TCLASS, trafficClass)
-      : setOption(descriptor, CInt(IPPROTO_IP), IP_TOS, trafficClass)
-    if result != 0 { Log.socketUtil.warning("failed to set DSCP \(dscp): \(errnoText(errno))") }
-  }
-
-  static func setOption(_ descriptor: CInt, _ level: CInt, _ option: CInt, _ value: CInt) -> CInt {
-    var value = value
-    return setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<CInt>.size))
   }
 }
 

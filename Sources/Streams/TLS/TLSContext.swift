@@ -97,11 +97,12 @@ package final class TLSContext: Sendable {
   }
 
   /// Logs that whoever connects to a listener will be refused, which otherwise the first client would bring to light.
-  func announce(listener name: String) {
+  func announce(listener name: String, _ limit: Logger.Metadata?) {
     do throws(StreamError) {
       _ = try prepared()
     } catch {
-      Log.streamSSL.warning("\(name): nobody can connect before private key, certificate and CA certificate are there and can be used")
+      Log.streamSSL.warning(
+        "\(name): nobody can connect before private key, certificate and CA certificate are there and can be used", metadata: limit)
     }
   }
 

@@ -33,7 +33,8 @@ struct RemoteTests {
     ("punx:foo", "punx:foo: unknown connection method \"punx\"; the methods are punix, ptcp, pssl, pfd, unix, tcp and ssl"),
     ("db.sock", "db.sock: a connection method and a colon must come first"),
     ("ptcp:22222222", "ptcp:22222222: 22222222: bad port number \"22222222\""),
-    ("ptcp:1:300.1.1.1", "ptcp:1:300.1.1.1: bad IP address"), ("punix:", "punix:: the name of the socket file is missing"),
+    ("ptcp:1:300.1.1.1", "ptcp:1:300.1.1.1: bad IP address"), ("tcp:-5", "tcp:-5: bad host name"),
+    ("punix:", "punix:: the name of the socket file is missing"),
     ("db:R,Config", "\"db:R,Config\": invalid syntax"),
   ]
 
