@@ -12,6 +12,8 @@ package enum RPCCloseReason: Hashable, Sendable, CustomStringConvertible {
   case endOfFile
   /// The peer sent what it may not.
   case protocolError
+  /// The peer uses another protocol, of this name.
+  case otherProtocol(String)
   /// The peer was silent, also when asked.
   case probeTimeout
   case inputOutput(errnoCode: CInt)
@@ -33,6 +35,7 @@ package enum RPCCloseReason: Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .endOfFile: "End of file"
     case .protocolError: "Protocol error"
+    case .otherProtocol(let name): "Protocol error: the other side uses \(name)"
     case .probeTimeout: "Connection timed out"
     case .inputOutput(let code): errnoText(code)
     case .tls(let words): words
@@ -95,7 +98,7 @@ extension RPCConnection {
     switch reason {
     case .endOfFile:
       Log.reconnect.log(level: announcesClosing ? .info : .debug, "\(name): connection closed by peer")
-    case .protocolError, .inputOutput, .tls:
+    case .protocolError, .otherProtocol, .inputOutput, .tls:
       Log.reconnect.warning("\(name): connection dropped (\(reason))", metadata: Log.limited("dropped"))
     case .probeTimeout:
       let seconds = probe.interval.nanoseconds / 1_000_000_000

@@ -331,6 +331,7 @@ package final class RPCConnection: ChannelDuplexHandler {
         }
       if let other {
         Log.jsonrpc.warning("\(name): received \(other) data on JSON-RPC channel", metadata: Log.limited("channel"))
+        finish(.otherProtocol(other))
       }
     }
     finish(.protocolError)

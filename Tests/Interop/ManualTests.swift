@@ -86,18 +86,31 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: Programs.has("pandoc", "mandoc", "man"), "pandoc, mandoc or man is not installed"))
-  func formattersHaveNothingToComplainAbout() throws {
+  private static func built() throws -> RunDirectory {
     let directory = try RunDirectory()
     try succeed(Repository.path("utilities/build-manuals.sh"), [directory.path("man")], in: directory, seconds: 120)
+    return directory
+  }
+
+  @Test(.enabled(if: Programs.has("pandoc", "mandoc"), "pandoc or mandoc is not installed"))
+  func mandocHasNothingToComplainAbout() throws {
+    let directory = try Self.built()
     for page in Self.pages {
-      let file = directory.path("man/\(page.testDescription)")
-      let lint = try run(Programs.peer("mandoc"), ["-Tlint", file], in: directory)
+      let lint = try run(Programs.peer("mandoc"), ["-Tlint", directory.path("man/\(page.testDescription)")], in: directory)
       #expect(lint.standardOutput + lint.standardError == "", "\(page)")
+    }
+  }
+
+  @Test(.enabled(if: Programs.has("pandoc", "man"), "pandoc or man is not installed"))
+  func manShowsPagesWithoutWarningsAndMarks() throws {
+    let directory = try Self.built()
+    for page in Self.pages {
       let shown = try run(
-        Programs.peer("man"), ["--warnings", "-l", file], environment: ["MANWIDTH": "80", "LC_ALL": "C.UTF-8"], in: directory)
+        Programs.peer("man"), ["--warnings", "-l", directory.path("man/\(page.testDescription)")],
+        environment: ["MANWIDTH": "80", "LC_ALL": "C.UTF-8"], in: directory)
       #expect(shown.standardError == "", "\(page)")
       #expect(shown.standardOutput.contains("SEE ALSO"), "\(page)")
+      #expect(!shown.standardOutput.contains("**"), "\(page): a mark of the source is shown")
       // What users copy into a shell must have plain dashes.
       #expect(shown.standardOutput.contains("--help"), "\(page)")
     }

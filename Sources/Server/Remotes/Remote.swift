@@ -153,11 +153,11 @@ final class Remote {
     }
   }
 
-  /// Logs that it listens; with a port, the listener has.
+  /// Logs that it listens; a listener that had its port from the system has logged that already.
   ///
   /// - Parameter isLimited: rows of databases, which clients write, may have caused it.
   func announce(isLimited: Bool) {
-    guard let listener, listener.socketPath != nil || method.isInherited else { return }
+    guard isListening, !method.takesPortFromSystem else { return }
     server.log.info("\(method.name): listening", metadata: isLimited ? ["rate-limit": "listening"] : nil)
   }
 

@@ -121,6 +121,14 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Whether the system chooses the port to listen on.
+  package var takesPortFromSystem: Bool {
+    switch kind {
+    case .ptcp(let address), .pssl(let address): address.port == 0
+    default: false
+    }
+  }
+
   /// Whether the host to listen on is a name, which may take long to look up.
   package var listensOnHostName: Bool {
     switch kind {

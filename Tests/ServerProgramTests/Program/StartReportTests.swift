@@ -27,6 +27,18 @@ struct StartReportTests {
     #expect(!server.log.contains("--max-message-size") && !server.log.contains("no remote"))
   }
 
+  /// Each once: a listener that has its port from the system names it; any other is named by its remote.
+  @Test func everyKindOfListenerIsNamed() throws {
+    let (plain, late) = (try FreePort.take(), try FreePort.take())
+    let server = try RemoteServer(["--no-dbs", "--remote=ptcp:\(plain):127.0.0.1", "--remote=ptcp:0:127.0.0.1", "--remote=pssl:0:127.0.0.1"])
+    try server.waitForLog("(Open vSwitch)")
+    #expect(try server.control("ovsdb-server/add-remote", "pssl:\(late):127.0.0.1").status == 0)
+    for line in ["|INFO|ptcp:\(plain):127.0.0.1: listening\n", "|INFO|pssl:\(late):127.0.0.1: listening\n"] {
+      #expect(server.log.components(separatedBy: line).count == 2, "\(line): \(server.log)")
+    }
+    #expect(server.log.components(separatedBy: "listening").count == 5, "\(server.log)")
+  }
+
   @Test func aServerWithoutRemotesSaysSo() throws {
     let server = try RemoteServer(["--no-dbs"])
     try server.waitForLog("|WARN|no remote is configured: no client can connect")

@@ -48,6 +48,7 @@ struct TLSWordsTests {
     let (_, port) = try fixture.start()
     let result = try run(Side.ours.tool("ovsdb-client"), ["list-dbs", "tcp:127.0.0.1:\(port)"], in: fixture.directory)
     #expect(result.standardError.contains("received SSL/TLS data on JSON-RPC channel"), "\(result)")
+    #expect(lastLine(result) == "ovsdb-client: transaction failed (Protocol error: the other side uses SSL/TLS)")
   }
 
   @Test func whatIsMissingHere() throws {
