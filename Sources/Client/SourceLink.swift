@@ -10,33 +10,12 @@ internal import Logging
 package import NIOCore
 package import Streams
 
-/// What a link tells the one who uses it, on the event loop.
-package protocol SourceLinkOwner: AnyObject {
-  /// A connection stands; nothing was asked yet.
-  func linkConnected(_ link: SourceLink)
-  /// The source sent something by itself. The views last until the call returns.
-  func link(_ link: SourceLink, received method: JSONValue, _ params: JSONValue)
-  /// All that had arrived was handed over.
-  func linkDrained(_ link: SourceLink)
-  /// The source takes requests again.
-  func linkBecameWritable(_ link: SourceLink)
-  /// A connection that stood is gone. Calls without a reply have been told before.
-  func linkLost(_ link: SourceLink)
-}
-
-/// The answer to a call.
-package enum SourceReply {
-  case result(JSONValue)
-  /// A bare string or an error object.
-  case error(JSONValue)
-  /// The connection ended first.
-  case lost
-}
-
 /// A connection that is made again whenever it ends, until `stop`. All of it is used on its event loop.
 package final class SourceLink {
   package weak var owner: (any SourceLinkOwner)?
   package private(set) var isConnected = false
+  /// What came of the last attempt to connect, if it failed: `REMOTE cannot be reached: REASON`.
+  package private(set) var failure: String?
   /// How long the source may be silent before it is asked, in milliseconds; 0: for ever.
   package var probeMilliseconds: Int64 {
     didSet { connection?.probeIntervalMilliseconds = probeMilliseconds }
@@ -159,6 +138,7 @@ package final class SourceLink {
       case .success: connected()
       case .failure(let error):
         Log.reconnect.log(level: level, "\(method.name): connection attempt failed (\(error))")
+        failure = "\(method.name) cannot be reached: \(error)"
         tryNext()
       }
     }
@@ -178,6 +158,7 @@ package final class SourceLink {
 
   private func connected() {
     isConnected = true
+    failure = nil
     Log.reconnect.info("\(method.name): connected")
     owner?.linkConnected(self)
     flushSoon()

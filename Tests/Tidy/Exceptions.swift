@@ -4,14 +4,14 @@ let longLines: [String: Int] = [:]
 /// Files above 300 lines, with their size as ceiling. Lower the figure when a file shrinks.
 let largerFiles = [
   "Sources/Client/ClientSession.swift": 348,
-  "Sources/Client/SourceLink.swift": 439,
+  "Sources/Client/SourceLink.swift": 420,
   "Sources/Daemon/Logging/LogSystem.swift": 319,
   "Sources/JSON/Parser/JSONParser.swift": 364,
   "Sources/JSONRPC/RPCConnection.swift": 346,
   "Sources/Journal/File/LogFile.swift": 343,
   "Sources/Journal/File/LogReplacement.swift": 313,
   "Sources/OVSDB/Notation/Datum+JSON.swift": 362,
-  "Sources/Server/Following/Relay.swift": 443,
+  "Sources/Server/Following/Relay.swift": 442,
   "Sources/Server/Following/Backup.swift": 319,
   "Tests/Differential/Contest.swift": 357,
   "Tests/Interop/ClientCommandTests.swift": 340,

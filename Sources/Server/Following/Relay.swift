@@ -30,8 +30,8 @@ final class Relay {
   private(set) var state = State.connecting
   /// Whether there ever was a schema, so that there is something to read.
   private(set) var isAvailable = false
-  /// What the source in use did at the last attempt, when it was of no use; nil while the relay follows one.
-  private(set) var problem: String?
+  /// What the source in use did at the last attempt, when it was of no use; nil while the relay follows one (Relay+Problem.swift).
+  private(set) var refusal: String?
   unowned let database: ServedDatabase
   unowned let server: Server
   let link: SourceLink
@@ -288,7 +288,7 @@ final class Relay {
     state = .following
     grace?.cancel()
     grace = nil
-    problem = nil
+    refusal = nil
     link.succeeded()
     let rowCount = database.database.tables.reduce(0) { $0 + $1.rows.count }
     let how = reason.map { ", after a copy of all \(rowCount) rows: \($0)" } ?? ", from where it was"
@@ -354,7 +354,7 @@ final class Relay {
 
   /// This source is of no use now; the next is tried, or the same after a pause.
   private func giveUp(_ reason: String) {
-    problem = "the source \(link.name) \(reason)".escapingControlCharacters()
+    refusal = "the source \(link.name) \(reason)"
     log.warning("\(name): the source \(link.name) \(reason)")
     link.abandon()
   }

@@ -5,14 +5,14 @@
 import Glibc
 
 extension ConnectionMethod {
-  /// The methods there are, for messages about one that is not.
-  private static let knownSchemes = "punix, ptcp, pssl, pfd, unix, tcp and ssl"
+  /// The methods of remotes, for messages about one that is not.
+  private static let knownSchemes = "punix, ptcp, pssl, pfd, unix, tcp and ssl, and db for columns"
 
   /// Why no connection can ever come of the name; nil when one may. Whether a host is known or a file is there is not looked at: that
   /// may change.
   var flaw: String? {
     switch kind {
-    case .unknown: schemeFlaw
+    case .unknown: schemeFlaw(methods: Self.knownSchemes)
     case .malformed(_, _, let message, _): message.hasPrefix("\(name): ") ? String(message.dropFirst(name.count + 2)) : message
     case .punix(let path), .unix(let path): Self.flaw(path: path)
     case .ptcp(let address), .pssl(let address): address.hostFlaw
@@ -21,11 +21,12 @@ extension ConnectionMethod {
     }
   }
 
-  private var schemeFlaw: String {
+  /// What is wrong with the method of a name that has none of these.
+  func schemeFlaw(methods: String) -> String {
     guard let colon = name.utf8.firstIndex(of: UInt8(ascii: ":")) else {
-      return "a connection method and a colon must come first; the methods are \(Self.knownSchemes), and db for columns"
+      return "a connection method and a colon must come first; the methods are \(methods)"
     }
-    return "unknown connection method \"\(name[..<colon])\"; the methods are \(Self.knownSchemes), and db for columns"
+    return "unknown connection method \"\(name[..<colon])\"; the methods are \(methods)"
   }
 
   private static func flaw(path: String) -> String? {

@@ -68,7 +68,9 @@ package struct ConnectionMethod: Hashable, Sendable, CustomStringConvertible {
   ///
   /// - Throws: `Refusal` as `parse` does, and for a name that waits for connections.
   package static func parse(source name: String, origin: Origin) throws(Refusal) -> ConnectionMethod {
-    let method = try parse(name, origin: origin)
+    let method = parseForClient(name)
+    if case .unknown = method.kind { throw Refusal(description: "\(name): \(method.schemeFlaw(methods: "unix, tcp and ssl"))") }
+    _ = try parse(name, origin: origin)
     if method.isPassive { throw Refusal(description: "\(name): a source must be a server to connect to, by unix:, tcp: or ssl:") }
     return method
   }

@@ -145,8 +145,8 @@ struct RelayTests {
       let error = try session.exchange(method, params).reply["error"]
       #expect(error?["error"] == "database not available")
       #expect(
-        error?["details"]?.stringValue
-          == "\(method) request specifies database D which is not yet available because it has not completed joining its cluster")
+        error?["details"]?.stringValue?.hasPrefix(
+          "\(method) request specifies database D which is not yet available because it has not completed joining its cluster: ") == true)
     }
     #expect(try session.call("list_dbs", []) == ["D", "_Server"])
     #expect(try Self.serverRow(session, "model", "connected", "leader", "schema") == ["relay", false, false, ["set", []]])
@@ -367,7 +367,7 @@ struct RelayTests {
     }
     try relay.command("ovsdb-server/add-db", "relay:E:unix:nobody")
     #expect(try relay.command("ovsdb-server/list-dbs") == "D\nE\n_Server\n")
-    #expect(try relay.command("ovsdb-server/get-db-storage-status", "E") == "status: ok\n")
+    #expect(try relay.command("ovsdb-server/get-db-storage-status", "E").hasPrefix("status: the source unix:nobody "))
     try relay.command("ovsdb-server/compact", "E")
     try relay.command("ovsdb-server/set-relay-source-probe-interval", "7000")
     #expect(try relay.control("ovsdb-server/set-relay-source-probe-interval", "x").status != 0)
