@@ -79,6 +79,12 @@ package enum Program {
     Glibc.exit(status)
   }
 
+  /// Ends a daemon that cannot start. Log file and system log get the reason, too: nobody may read its standard error, at boot.
+  package static func failToStart(_ message: String, module: LogModule) -> Never {
+    if !LogSystem.shared.isSubprogram { module.lastWords("cannot start: \(message)") }
+    fail(message)
+  }
+
   /// Writes text to standard output, all of it. What goes wrong there (a closed pipe) ends the program with status 1.
   package static func writeOutput(_ text: String) {
     if let error = FileDescriptorWriter.writeAll(text, to: STDOUT_FILENO) {

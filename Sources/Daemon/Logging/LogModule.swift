@@ -85,7 +85,7 @@ package enum LogDestination: Int, Sendable, CaseIterable {
   @inlinable package func dbg(_ limit: LogRateLimit, _ text: @autoclosure () -> String) { log(.dbg, limit, text()) }
 
   /// Logs why the program cannot start; standard error gets the reason as `PROGRAM: TEXT` from whoever ends the program.
-  func lastWords(_ text: String) { LogSystem.shared.emit(state, .emer, text, skipsConsole: true) }
+  package func lastWords(_ text: String) { LogSystem.shared.emit(state, .emer, text, skipsConsole: true) }
 
   @usableFromInline func emit(_ level: LogLevel, _ text: String) { LogSystem.shared.emit(state, level, text) }
 

@@ -15,6 +15,8 @@ import Streams
 
 /// ovsdb-server.
 package enum ServerProgram {
+  private static let log = LogModule("ovsdb_server")
+
   /// Runs until the process is told to end.
   package static func main() -> Never {
     Program.begin()
@@ -32,7 +34,7 @@ package enum ServerProgram {
         remotes: arguments.remotes, servesUnnamed: arguments.servesPassedSockets, detaches: daemonOptions.detaches,
         writesPIDFile: daemonOptions.pidFile != nil)
     } catch {
-      Program.fail(error.description)
+      Program.failToStart(error.description, module: log)
     }
     let watchdog = Watchdog.take()
     let daemonizer = Daemonizer(options: daemonOptions)
@@ -84,10 +86,10 @@ package enum ServerProgram {
           daemonizer.complete()
           if command == nil {
             server.announceStart()
-            LogModule("ovsdb_server").info(Program.versionLine)
+            log.info(Program.versionLine)
           }
         } catch {
-          Program.fail("\(error)")
+          Program.failToStart("\(error)", module: log)
         }
       }
     }

@@ -27,6 +27,18 @@ struct StartReportTests {
     #expect(!server.log.contains("--max-message-size") && !server.log.contains("no remote"))
   }
 
+  /// Who starts a server at boot does not see its standard error.
+  @Test(arguments: [["nosuch.db"], ["--config-file=nosuch.json"], ["--no-dbs", "--remote=punx:x"], ["--no-dbs", "--unixctl=/nonexistent/c"]])
+  func aStartThatFailsIsInTheLogOnceWithItsReason(arguments: [String]) throws {
+    let directory = try RunDirectory()
+    let result = try failToStart(["--log-file=\(directory.path("s.log"))"] + arguments, in: directory)
+    let prefix = "ovsdb-server: "
+    let reason = try #require(result.standardError.split(separator: "\n").last { $0.hasPrefix(prefix) }).dropFirst(prefix.count)
+    let log = try readText(directory.path("s.log"))
+    #expect(result.status == 1 && log.components(separatedBy: "|ovsdb_server|EMER|cannot start: \(reason)\n").count == 2, "\(log)")
+    #expect(!result.standardError.contains("cannot start"), "\(result)")
+  }
+
   /// Each once: a listener that has its port from the system names it; any other is named by its remote.
   @Test func everyKindOfListenerIsNamed() throws {
     let (plain, late) = (try FreePort.take(), try FreePort.take())
