@@ -124,9 +124,10 @@ struct StatefulRequests {
   }
 
   mutating func wait() -> Request {
-    let rows = #"[{"n":\#(random.below(6))}]"#
+    let rows = random.chance(50) ? "[]" : #"[{"n":\#(random.below(6))}]"#
+    let before = random.chance(30) ? operation() + "," : ""
     let wait =
-      #"{"op":"wait","timeout":\#(random.pick([0, 1, 30])),"table":"A","where":[\#(condition("A"))],"columns":["n"],"until":"\#(random.pick(["==", "!="]))","rows":\#(rows)}"#
+      #"\#(before){"op":"wait","timeout":\#(random.pick([0, 1, 30, 3000])),"table":"A","where":[\#(condition("A"))],"columns":["n"],"until":"\#(random.pick(["==", "!="]))","rows":\#(rows)}"#
     return Request(method: "transact", params: "[\"db\",\(wait),\(operation())]")
   }
 

@@ -24,6 +24,7 @@ extension Server {
       }
       let waits = sessions.reduce(0) { $0 + $1.pending.values.count { $0.database === served } }
       if served.triggers.count != waits { faults.append("\(name): \(served.triggers.count) waits, of sessions \(waits)") }
+      faults += checkWaits(of: served)
       if readsFiles { faults += checkFile(of: served) }
     }
     let input = sessions.reduce(0) { $0 + $1.inputBytes }
@@ -47,6 +48,25 @@ extension Server {
     let locksKept = session.locksLost.union(claims.owned).union(claims.awaited).count
     let kept = session.monitors.count + session.pending.count + locksKept
     if session.quota.count != kept { faults.append("\(name): \(session.quota.count) things are kept, there are \(kept)") }
+    return faults
+  }
+
+  /// Blocked transactions that nothing is going to run are blocked when they are run: no commit that would let them go on was missed.
+  private func checkWaits(of served: ServedDatabase) -> [String] {
+    var faults: [String] = []
+    for group in served.triggers.groups.all where !group.isUndecided {
+      for trigger in group.members where !trigger.isDue && !trigger.isLinedUp && !trigger.isPostponed {
+        let session = trigger.session
+        let copy = Database(served.database.snapshot, random: RandomSource(seed: 1))
+        let context = TransactionContext(
+          isReadOnly: session.isReadOnly || served.isReadOnly, ownsLock: session.ownsLock, readOnlyReason: served.readOnlyReason,
+          role: session.role)
+        var writer = ByteWriter()
+        let outcome = trigger.params.withRoot { copy.transact(params: $0, context: context, into: &writer) }
+        if case .blocked = outcome { continue }
+        faults.append("\(session.connection.name): \(trigger.params.root.text()) sleeps, though it comes to \(writer.string)")
+      }
+    }
     return faults
   }
 

@@ -65,7 +65,7 @@ package final class Server {
   // The turn (Turn.swift).
   var ready: Deque<Session> = []
   /// Blocked transactions that a commit may have made possible, or whose time is up.
-  var dueTriggers: Deque<Trigger> = []
+  var dueTriggers = DueTriggers()
   var isRunningTriggers = false
   var isTurnScheduled = false
   var segments = Segments()
@@ -175,10 +175,7 @@ package final class Server {
   /// Forgets a session whose connection ended: what it waited for, watched and held.
   func remove(_ session: Session) {
     guard sessions.remove(session) else { return }
-    for trigger in session.pending.values {
-      trigger.cancelTimeout()
-      trigger.database.triggers.remove(trigger)
-    }
+    for trigger in session.pending.values { forget(trigger) }
     session.pending = [:]
     for request in session.forwarded.values.sorted(by: { $0.id < $1.id }) { request.relay.abandon(request) }
     session.forwarded = [:]

@@ -20,12 +20,12 @@ import Testing
       #"{"op":"wait","table":"A","where":[],"columns":["n"],"until":"==","rows":[{"n":1}]\#(timeout)}"#
     }
     let blocked = try database.run(#"{"op":"insert","table":"B","row":{}},"# + wait(",\"timeout\":100"))
-    guard case .blocked(let timeout, let tables) = blocked.outcome else {
+    guard case .blocked(let timeout, let reads) = blocked.outcome else {
       Issue.record("\(blocked)")
       return
     }
     #expect(timeout == 100)
-    #expect(tables.contains(0))
+    #expect(reads.rows.contains { $0.table.name == "A" })
     #expect(blocked.text == "")
     #expect(database.contents.isEmpty)
 

@@ -39,7 +39,7 @@ struct TransactionWorkTests {
   @Test(arguments: [
     // Looking, by clauses; changing; ten thousand of little; what deletion takes with it, by strong and by weak references; much in a row.
     #"{"op":"select","table":"T","where":[["n","!=",1],["n","!=",2]]}"#,
-    #"{"op":"wait","table":"T","where":[["n","!=",1],["n","!=",2]],"columns":["n"],"until":"==","rows":[]}"#,
+    #"{"op":"wait","table":"T","where":[["n","!=",1],["n","<",-9]],"columns":["n"],"until":"!=","rows":[]}"#,
     #"{"op":"update","table":"T","where":[["n",">=",0]],"row":{"set":1}}"#,
     #"{"op":"mutate","table":"T","where":[["n",">=",0]],"mutations":[["set","insert",1]]}"#,
     #"{"op":"delete","table":"T","where":[["n",">=",0]]}"#,
@@ -60,6 +60,20 @@ struct TransactionWorkTests {
     #expect(zip(database.tables, before.tables).allSatisfy { $0.changeCount == $1.changeCount })
     #expect(database.checkInvariants().isEmpty)
     #expect(database.workDone - work <= 1500 + 2 * WorkUnits.changedRow)
+  }
+
+  /// A wait looks no further than to the row that decides, in a table of 20,000.
+  @Test(arguments: [("==", true), ("!=", false)])
+  func aWaitLooksNoFurtherThanItMust(until: String, isBlocked: Bool) throws {
+    let database = try makeDatabase(TransactionTests.tables)
+    for part in 0..<20 {
+      _ = try database.run((0..<1000).map { #"{"op":"insert","table":"B","row":{"n":\#(part * 1000 + $0)}}"# }.joined(separator: ","))
+    }
+    let before = database.workDone
+    let wait = #"{"op":"wait","table":"B","where":[],"columns":["n"],"until":"\#(until)","rows":[{"n":-1}]}"#
+    let result = try database.run(wait)
+    if case .blocked = result.outcome { #expect(isBlocked) } else { #expect(!isBlocked && result.text == "[{}]") }
+    #expect(database.workDone - before < 100)
   }
 
   /// A limit changes nothing but that.

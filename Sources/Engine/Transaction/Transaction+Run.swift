@@ -107,7 +107,7 @@ extension Transaction {
           return .failed(denial: error.tag == .permissionError ? error.details : nil)
         case .blocked(let timeout):
           writer.truncate(to: start)
-          return .blocked(timeoutMilliseconds: timeout, tables: tablesRead)
+          return .blocked(timeoutMilliseconds: timeout, reads: readSet(of: params, upTo: position, count: count))
         case .exceeded:
           writer.truncate(to: start)
           return .exceeded
@@ -164,7 +164,6 @@ extension Transaction {
         throw unknownOperation(members)
       }
       let table = try members.check(name.members, schema: database.schema)
-      if let table { tablesRead.insert(table.index) }
       if !context.mayChange, !name.isReadOnly { throw OperationFailure.exceeded }
       try charge(WorkUnits.operation + WorkUnits.value * json.valueCount)
       try perform(name, members, table, context, &writer)

@@ -28,13 +28,26 @@ extension Transaction {
       throw OVSDBError.syntaxError("\"until\" must be \"==\" or \"!=\"", at: untilJSON)
     }
     let wanted = try rowSet(rowsJSON, table, columns)
-    var found: Set<[Datum]> = []
-    try forEachRow(in: table, where: condition) { row in found.insert(columns.map { row[$0] }) }
-    if (wanted == found) == isEqualWanted {
+    if try areFound(wanted, in: table, where: condition, columns) == isEqualWanted {
       writer.append("{}")
       return
     }
     try block(timeout, context)
+  }
+
+  /// Whether the rows that a condition selects, reduced to some columns, are those wanted. The first that is not decides.
+  private mutating func areFound(
+    _ wanted: Set<[Datum]>, in table: TableSchema, where condition: Condition, _ columns: [ColumnSchema]
+  ) throws(OperationFailure) -> Bool {
+    var found: Set<[Datum]> = []
+    var isOther = false
+    try forFirstRows(in: table, where: condition) { row in
+      let values = columns.map { row[$0] }
+      isOther = !wanted.contains(values)
+      if !isOther { found.insert(values) }
+      return !isOther
+    }
+    return !isOther && found.count == wanted.count
   }
 
   private func block(_ timeout: Int64?, _ context: borrowing TransactionContext) throws {

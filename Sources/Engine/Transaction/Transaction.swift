@@ -28,8 +28,6 @@ struct Transaction {
   /// When a select is deferred; nil when none may be.
   var deferral: DeferralTerms?
   var isDeferralChecked = false
-  /// Tables that operations looked at: a change of one of them may let a blocked transaction go on.
-  var tablesRead = ColumnSet()
   /// Whose rules the operations are held to (AccessControl.swift); nil: nobody's.
   var role: AccessRole?
   /// Work done so far, and how much may be (Transaction+Work.swift).
@@ -128,6 +126,30 @@ struct Transaction {
       for row in tables[table.index].rows.values where prepared.holds(for: row) && !isOverlaid(row.uuid, overlay) { body(row) }
       guard let overlay else { return }
       for draft in overlays[overlay].drafts { if let row = draft.new, prepared.holds(for: row) { body(row) } }
+    }
+  }
+
+  /// Calls `body` with each row that a condition selects, until it returns false. What is not looked at counts as no work.
+  mutating func forFirstRows(
+    in table: TableSchema, where condition: Condition, _ body: (Row) -> Bool
+  ) throws(OperationFailure) {
+    guard case .all = candidates(in: table, condition) else {
+      var goesOn = true
+      return try forEachRow(in: table, where: condition) { if goesOn { goesOn = body($0) } }
+    }
+    let prepared = PreparedCondition(condition)
+    let units = max(1, condition.clauses.count)
+    let overlay = overlayPosition(table.index)
+    for row in tables[table.index].rows.values {
+      try charge(units)
+      guard prepared.holds(for: row), !isOverlaid(row.uuid, overlay) else { continue }
+      guard body(row) else { return }
+    }
+    guard let overlay else { return }
+    for draft in overlays[overlay].drafts {
+      try charge(units)
+      guard let row = draft.new, prepared.holds(for: row) else { continue }
+      guard body(row) else { return }
     }
   }
 

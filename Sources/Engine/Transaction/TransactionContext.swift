@@ -60,6 +60,6 @@ package enum Outcome {
   case failed(denial: String?)
   /// It takes more work than `TransactionContext.workMax`, or would change what may not be changed at this moment; nothing of it is left.
   case exceeded
-  /// A `wait` is not met: run the transaction again when one of `tables` changes or after `timeoutMilliseconds` since the request.
-  case blocked(timeoutMilliseconds: Int64?, tables: ColumnSet)
+  /// A `wait` is not met: run the transaction again when a commit touches what it read, or after `timeoutMilliseconds` since the request.
+  case blocked(timeoutMilliseconds: Int64?, reads: ReadSet)
 }

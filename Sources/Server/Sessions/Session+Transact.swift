@@ -30,8 +30,8 @@ extension Session {
       connection.output.append("{\"id\":")
       id.write(to: &connection.output)
       finishTransactReply(result, of: database, isDurable: isDurable)
-    case .blocked(let timeout, let tables):
-      _ = try block(database, id: id.text(sorted: true), params: params.detached(), arrival: server.eventLoop.now, timeout, tables)
+    case .blocked(let timeout, let reads):
+      _ = try block(database, id: id.text(sorted: true), params: params.detached(), arrival: server.eventLoop.now, timeout, reads)
     case .exceeded:
       guard server.beginFinalRequest(of: self) else { return }
       lineUp(id, in: database)
@@ -80,12 +80,12 @@ extension Session {
 
   /// Keeps a transaction whose `wait` is not met.
   func block(
-    _ database: ServedDatabase, id key: String, params: JSONDocument, arrival: NIODeadline, _ timeout: Int64?, _ tables: ColumnSet
+    _ database: ServedDatabase, id key: String, params: JSONDocument, arrival: NIODeadline, _ timeout: Int64?, _ reads: ReadSet
   ) throws(OVSDBError) -> Trigger {
     try keep(.waits, key, size: key.utf8.count + params.root.detachedSize, count: pending.count)
-    let trigger = Trigger(session: self, database: database, id: key, params: params, arrival: arrival, tables: tables)
+    let trigger = Trigger(session: self, database: database, id: key, params: params, arrival: arrival)
     pending[trigger.id] = trigger
-    server.add(trigger)
+    server.add(trigger, reads)
     server.scheduleTimeout(of: trigger, timeout)
     return trigger
   }

@@ -35,7 +35,7 @@ enum ExecutionOrigin {
 /// What became of a run of a transaction.
 enum Execution: ~Copyable {
   case done(TransactionResult, isDurable: Bool)
-  case blocked(timeoutMilliseconds: Int64?, tables: ColumnSet)
+  case blocked(timeoutMilliseconds: Int64?, reads: ReadSet)
   /// It takes too long for the loop, or comes behind one that does (LongTransaction.swift).
   case exceeded
 }
@@ -85,9 +85,9 @@ extension Server {
       if let role = session.role { noteMissing(role, in: database) }
       if let denial { noteDenial(denial, of: session) }
       return .done(result, isDurable: false)
-    case .blocked(let timeout, let tables):
+    case .blocked(let timeout, let reads):
       resultMemory.reuse(result)
-      return .blocked(timeoutMilliseconds: timeout, tables: tables)
+      return .blocked(timeoutMilliseconds: timeout, reads: reads)
     case .exceeded:
       resultMemory.reuse(result)
       return .exceeded

@@ -54,7 +54,7 @@ extension Server {
     }
     switch consume execution {
     case .done(let result, let isDurable): end(transaction, .done(result, isDurable: isDurable))
-    case .blocked(let timeout, let tables): block(transaction, timeout, tables, isChanged: false)
+    case .blocked(let timeout, let reads): block(transaction, timeout, reads, isChanged: false)
     case .exceeded: runBeside(transaction)
     }
   }
@@ -91,7 +91,7 @@ extension Server {
       if let denial { noteDenial(denial, of: transaction.session) }
       end(transaction, run, error: nil)
     case .committed(nil, _): end(transaction, run, error: nil)
-    case .blocked(let timeout, let tables): block(transaction, timeout, tables, isChanged: isChanged)
+    case .blocked(let timeout, let reads): block(transaction, timeout, reads, isChanged: isChanged)
     // There was no limit.
     case .exceeded: end(transaction, .canceled)
     case .committed(let commit?, _):
@@ -169,22 +169,21 @@ extension Server {
   }
 
   /// - Parameter isChanged: the database is not what the transaction has seen.
-  private func block(_ transaction: LongTransaction, _ timeout: Int64?, _ tables: ColumnSet, isChanged: Bool) {
+  private func block(_ transaction: LongTransaction, _ timeout: Int64?, _ reads: ReadSet, isChanged: Bool) {
     if let trigger = transaction.trigger {
       leaveLine(transaction)
-      trigger.tables = tables
       if let timeout { scheduleTimeout(of: trigger, timeout) }
-      if isChanged, transaction.database.triggers.contains(trigger) { wake(trigger) }
+      noteBlocked(trigger, reads, isChanged: isChanged)
       return runDueTriggers()
     }
     let session = transaction.session
     guard !session.isClosed else { return leaveLine(transaction) }
     do throws(OVSDBError) {
       let trigger = try session.block(
-        transaction.database, id: transaction.key, params: transaction.params.detached, arrival: transaction.arrival, timeout, tables)
+        transaction.database, id: transaction.key, params: transaction.params.detached, arrival: transaction.arrival, timeout, reads)
       leaveLine(transaction)
       session.longTransaction = nil
-      if isChanged { wake(trigger) }
+      if isChanged { wake(trigger.group) }
       session.resume()
       runDueTriggers()
     } catch {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A transaction whose `wait` is not met. It holds nothing but its request; when a table it looked at changes, or its time is up, it is
+// A transaction whose `wait` is not met. It holds nothing but its request; when a commit touches what it read, or its time is up, it is
 // run again from the first operation.
 
 import Engine
@@ -17,8 +17,8 @@ final class Trigger {
   /// The request's params, owned: the message they came in is long gone when they are run again.
   let params: JSONDocument
   let arrival: NIODeadline
-  /// Tables whose change may let it go on.
-  var tables: ColumnSet
+  /// Those that are decided with it, while it is in its database's queue.
+  var group: WaitGroup?
   /// The place in its database's queue.
   var number: UInt64 = 0
   /// What that queue knows it by.
@@ -31,15 +31,12 @@ final class Trigger {
   var isPostponed = false
   private var timer: Scheduled<Void>?
 
-  init(
-    session: Session, database: ServedDatabase, id: String, params: JSONDocument, arrival: NIODeadline, tables: ColumnSet
-  ) {
+  init(session: Session, database: ServedDatabase, id: String, params: JSONDocument, arrival: NIODeadline) {
     self.session = session
     self.database = database
     self.id = id
     self.params = params
     self.arrival = arrival
-    self.tables = tables
   }
 
   var elapsedMilliseconds: Int64 { (session.server.eventLoop.now - arrival).nanoseconds / 1_000_000 }
