@@ -140,7 +140,7 @@ let wholeProgramTests: [Target] = [
     swiftSettings: settings),
   .testTarget(
     name: "ServerTests",
-    dependencies: ["Server", "Journal", "Streams", "JSON", "Engine", "OVSDB", "FuzzTargets", nioCore, nioEmbedded],
+    dependencies: ["Server", "Journal", "Streams", "JSON", "Engine", "OVSDB", "FuzzTargets", "TestSupport", nioCore, nioEmbedded],
     swiftSettings: settings),
   .testTarget(name: "ServerProgramTests", dependencies: ["TestSupport", "ovsdb-server"], swiftSettings: settings),
   .testTarget(name: "DifferentialTests", dependencies: ["TestSupport"], path: "Tests/Differential", swiftSettings: settings),

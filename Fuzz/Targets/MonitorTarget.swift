@@ -93,7 +93,7 @@ private final class Watched: MonitorClient {
       let outcome = database.transact(params: text, context: TransactionContext(), into: &writer)
       if case .committed(let commit?, _) = outcome {
         history.append(commit, databaseBytes: database.byteCount)
-        hub.publish(commit, snapshot: { database.snapshot })
+        hub.publish(commit, snapshot: { [database] in database.snapshot })
       }
     } else {
       acceptsUpdates.toggle()

@@ -19,13 +19,18 @@ package struct LargeUpdate {
 
   package let key: Key
   package let changes: OwedChanges
+  /// The state that it begins with.
+  package let hold: StateHold
   /// The last commit it tells of.
   package var commitID: UUID { key.commitID }
 }
 
 extension LargeUpdate {
   /// What a group is told of a commit.
-  init(_ group: MonitorGroup, _ commit: Commit, isDifferential: Bool) {
+  ///
+  /// - Parameter hold: of the state before the commit.
+  init(_ group: MonitorGroup, _ commit: Commit, isDifferential: Bool, hold: StateHold) {
+    self.hold = hold
     let format = isDifferential ? UpdateFormat.update2 : .update
     changes = OwedChanges(group.changes, of: group.specification, format: format)
     key = Key(group: group.number, from: commit.sequence &- 1, commitID: commit.id, isDifferential: isDifferential)
@@ -36,7 +41,9 @@ extension LargeUpdate {
   /// - Parameters:
   ///   - commits: those since then, oldest first.
   ///   - lastCommitID: the id of the last one, or of the state that the client knows when there are none.
-  package init(_ commits: [Commit], for subscription: Subscription, lastCommitID: UUID) {
+  ///   - hold: of the state before them.
+  init(_ commits: [Commit], for subscription: Subscription, lastCommitID: UUID, hold: StateHold) {
+    self.hold = hold
     let group = subscription.group
     changes = OwedChanges(commits, of: group.specification, format: subscription.format)
     key = Key(

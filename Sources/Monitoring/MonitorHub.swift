@@ -20,6 +20,7 @@ package final class MonitorHub {
   package private(set) var work = 0
   /// Changes that were stored for a group until it was sent them, over all commits.
   package private(set) var storedChanges = 0
+  var holds = StateHolds()
   private var update = ByteWriter()
   private var update2 = ByteWriter()
   package private(set) var subscriptionCount = 0
@@ -100,16 +101,13 @@ package final class MonitorHub {
   /// Sends a commit to everyone whom it concerns, and notes the place of those who do not take it.
   ///
   /// - Parameter snapshot: the database with the commit; asked for when somebody does not take it.
-  package func publish(_ commit: Commit, snapshot: () -> Snapshot) {
-    var place: Place?
-    func before() -> Place {
-      if let place { return place }
-      let made = Place(before: commit, in: snapshot())
-      place = made
-      return made
-    }
+  package func publish(_ commit: Commit, snapshot: @escaping () -> Snapshot) {
+    holds.note(displacedBytes: commit.byteCount)
+    let touched = gather(commit)
+    guard !touched.isEmpty else { return }
+    let before = StateBefore(commit, snapshot) { [unowned self] in holdState(before: commit, in: $0) }
     var copied = 0
-    for group in gather(commit) { publish(group, commit, copied: &copied, before) }
+    for group in touched { publish(group, commit, copied: &copied, before) }
   }
 
   /// The groups that a commit concerns, in the order in which they were made, each with its changes. What does not fulfil the condition
@@ -137,20 +135,20 @@ package final class MonitorHub {
     return touched.sorted { $0.number < $1.number }
   }
 
-  private func publish(_ group: MonitorGroup, _ commit: Commit, copied: inout Int, _ before: () -> Place) {
+  private func publish(_ group: MonitorGroup, _ commit: Commit, copied: inout Int, _ before: StateBefore) {
     var plain: UpdateForm?
     var differential: UpdateForm?
     for subscription in group.subscriptions {
       guard subscription.client.acceptsUpdates, !subscription.isStarting, subscription.place == nil else {
-        owe(subscription, since: before)
+        if subscription.place == nil { owe(subscription, since: before.place) }
         continue
       }
       let isDifferential = subscription.format.isDifferential
-      var form = (isDifferential ? differential : plain) ?? encode(group, commit, isDifferential: isDifferential)
+      var form = (isDifferential ? differential : plain) ?? encode(group, commit, isDifferential: isDifferential, before)
       if case .encoded(let size) = form {
         copied += size
         if size > Self.alwaysCopiedBytesMax, copied > Self.copiedBytesMax {
-          form = .large(LargeUpdate(group, commit, isDifferential: isDifferential))
+          form = .large(LargeUpdate(group, commit, isDifferential: isDifferential, hold: before.hold))
         }
       }
       if isDifferential { differential = form } else { plain = form }
@@ -182,13 +180,15 @@ package final class MonitorHub {
   private static let alwaysCopiedBytesMax = 4 << 10
   private static let retainedChangesMax = 1024
 
-  private func encode(_ group: MonitorGroup, _ commit: Commit, isDifferential: Bool) -> UpdateForm {
+  private func encode(
+    _ group: MonitorGroup, _ commit: Commit, isDifferential: Bool, _ before: StateBefore
+  ) -> UpdateForm {
     let size =
       group.changes.count > inlineRowsMax
       ? nil
       : isDifferential ? encode(group, .update2, &update2) : encode(group, .update, &update)
     switch size {
-    case nil: return .large(LargeUpdate(group, commit, isDifferential: isDifferential))
+    case nil: return .large(LargeUpdate(group, commit, isDifferential: isDifferential, hold: before.hold))
     case 0?: return .nothing
     case let size?: return .encoded(size)
     }
@@ -213,9 +213,9 @@ package final class MonitorHub {
   // MARK: - Clients that do not read
 
   /// Notes what a client knows that does not take what comes.
-  private func owe(_ subscription: Subscription, since place: () -> Place) {
+  private func owe(_ subscription: Subscription, since place: Place) {
     guard subscription.place == nil else { return }
-    subscription.place = place()
+    subscription.place = place
     subscription.client.noteOwed(subscription)
   }
 
@@ -224,10 +224,11 @@ package final class MonitorHub {
   ///
   /// - Parameter before: the database without the commit.
   package func publishLarge(_ commit: Commit, before: Snapshot) {
-    let place = Place(before)
+    holds.note(displacedBytes: commit.byteCount)
+    let place = Place(before, hold: holds.hold(before.sequence, databaseBytes: before.byteCount, displacing: commit.byteCount))
     for group in groups.values.sorted(by: { $0.number < $1.number }) {
       guard commit.tables.contains(where: { group.specification.table($0.table.index) != nil }) else { continue }
-      for subscription in group.subscriptions { owe(subscription) { place } }
+      for subscription in group.subscriptions { owe(subscription, since: place) }
     }
   }
 
@@ -249,7 +250,7 @@ package final class MonitorHub {
     let changes = OwedChanges(
       since: place, commits: history.commits(afterSequence: place.sequence).map(Array.init), current: current,
       of: subscription.group.specification, format: format)
-    return LargeUpdate(key: key, changes: changes)
+    return LargeUpdate(key: key, changes: changes, hold: place.hold)
   }
 
   /// Sends an update at once, if it is small.

@@ -11,7 +11,9 @@ import OVSDB
 /// A state of the database that clients know which have not been told of what came after it.
 package final class Place: Sendable {
   /// The number of the last commit it contains.
-  package let sequence: UInt64
+  package var sequence: UInt64 { hold.sequence }
+  /// Counts what it keeps in memory.
+  package let hold: StateHold
   private let tables: [Contents]
 
   private struct Contents: Sendable {
@@ -21,8 +23,8 @@ package final class Place: Sendable {
   }
 
   /// The state of a snapshot.
-  package init(_ snapshot: Snapshot) {
-    sequence = snapshot.sequence
+  init(_ snapshot: Snapshot, hold: StateHold) {
+    self.hold = hold
     tables = snapshot.tables.map { Contents(rows: $0.rows, changeCount: $0.changeCount) }
   }
 
@@ -30,8 +32,8 @@ package final class Place: Sendable {
   ///
   /// - Parameter snapshot: the database with the commit, and nothing after it.
   /// - Complexity: O(rows of the commit).
-  package init(before commit: Commit, in snapshot: Snapshot) {
-    sequence = commit.sequence &- 1
+  init(before commit: Commit, in snapshot: Snapshot, hold: StateHold) {
+    self.hold = hold
     var tables = snapshot.tables.map { Contents(rows: $0.rows, changeCount: $0.changeCount) }
     for change in commit.tables {
       var rows = tables[change.table.index].rows
@@ -45,4 +47,21 @@ package final class Place: Sendable {
 
   /// Whether a table is known to have the same rows in a later snapshot.
   func isCurrent(_ table: Table) -> Bool { tables[table.schema.index].changeCount == table.changeCount }
+}
+
+/// The state before the commit that is being published, made when somebody needs it.
+final class StateBefore {
+  private let commit: Commit
+  private let snapshot: () -> Snapshot
+  private let makeHold: (Snapshot) -> StateHold
+
+  /// - Parameter snapshot: the database with the commit.
+  init(_ commit: Commit, _ snapshot: @escaping () -> Snapshot, makeHold: @escaping (Snapshot) -> StateHold) {
+    self.commit = commit
+    self.snapshot = snapshot
+    self.makeHold = makeHold
+  }
+
+  private(set) lazy var hold = makeHold(snapshot())
+  private(set) lazy var place = Place(before: commit, in: snapshot(), hold: hold)
 }

@@ -82,8 +82,7 @@ package final class Server {
   var pumping: Deque<Session> = []
   var isPumpScheduled = false
   let rowArranger = RowArranger()
-  /// Pieces that are being sent or were a moment ago, oldest first.
-  var sharedPieces: [SharedPieces] = []
+  var countedPieces: [WeakPieces] = []
 
   /// - Parameter hasThreads: for slow work; if not, the loop's owner lets time pass (EmbeddedServer.swift).
   package init(

@@ -85,6 +85,8 @@ final class LongServer {
 
   func setReading(_ client: Int, _ isReading: Bool) { clients[client].setReading(isReading) }
 
+  func isOpen(_ client: Int) -> Bool { clients[client].isOpen }
+
   func hangUp(_ client: Int) { clients[client].hangUp() }
 
   /// What a client has been sent since it was last asked: ids of replies with the beginning of the result, and methods.

@@ -19,6 +19,9 @@ package struct Snapshot: Sendable {
     self.tables = tables
     self.sequence = sequence
   }
+
+  /// Memory of the rows and of the maps that find them, in bytes.
+  package var byteCount: Int { tables.reduce(0) { $0 + $1.byteCount } }
 }
 
 /// A database in memory. It has one owner: everything that touches it runs on one event loop.

@@ -118,7 +118,8 @@ final class ServedDatabase {
   func publish(_ commit: Commit) {
     history.append(commit, databaseBytes: database.byteCount)
     followed?.append(commit)
-    hub.publish(commit, snapshot: { database.snapshot })
+    hub.publish(commit, snapshot: { [database] in database.snapshot })
+    server.checkPlaces(of: self)
     server.remotes.databaseChanged(self)
     server.tlsColumns?.databaseChanged(self)
   }
@@ -139,6 +140,7 @@ final class ServedDatabase {
       history = History(baseID: commit.id, bytesMax: server.limits.historyBytesMax)
     }
     hub.publishLarge(commit, before: before)
+    server.checkPlaces(of: self)
     server.remotes.databaseChanged(self)
     server.tlsColumns?.databaseChanged(self)
     return Remains((tables, old as Any, before), tables: before.tables)

@@ -38,6 +38,8 @@ final class OutputStream {
   static let piecesInFlightMax = 2
 
   private(set) var parts: Deque<Part>
+  /// The states of databases that it tells of.
+  private(set) var holds: [StateHold]
   /// More parts will come: initial contents whose turn it is not.
   var isOpen = false
   /// The log took what was before it; pieces may leave.
@@ -52,14 +54,16 @@ final class OutputStream {
   /// What its selects count against the limit of rows that are arranged.
   private let claim: ArrangementClaim?
 
-  init(_ parts: [Part], subscription: Subscription? = nil, claim: ArrangementClaim? = nil) {
+  init(holds: [StateHold], _ parts: [Part], subscription: Subscription? = nil, claim: ArrangementClaim? = nil) {
+    self.holds = holds
     self.parts = Deque(parts)
     self.subscription = subscription
     self.claim = claim
   }
 
   /// Updates that are too large to be made at once.
-  init(update: Part) {
+  init(hold: StateHold, update: Part) {
+    holds = [hold]
     parts = [update]
     subscription = nil
     claim = nil
@@ -67,6 +71,10 @@ final class OutputStream {
   }
 
   func append(_ more: [Part]) { parts.append(contentsOf: more) }
+
+  func append(_ hold: StateHold) {
+    if holds.last !== hold { holds.append(hold) }
+  }
 
   /// Whether updates of the open segment may be put behind it, or into it.
   var takesUpdates: Bool { isOfUpdates && !isStarted }

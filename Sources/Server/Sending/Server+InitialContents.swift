@@ -51,7 +51,7 @@ extension Server {
       return
     }
     subscription.isStarting = true
-    let stream = OutputStream([], subscription: subscription)
+    let stream = OutputStream(holds: [], [], subscription: subscription)
     stream.isOpen = true
     session.begin(stream)
     let key = ContentsKey(specification: specification, isDifferential: subscription.format.isDifferential)
@@ -73,7 +73,7 @@ extension Server {
     let snapshot = database.database.snapshot
     let contents = InitialContents(
       of: snapshot, for: key.specification, format: key.isDifferential ? .update2 : .update)
-    let pieces = SharedPieces(contents, server: self)
+    let pieces = SharedPieces(contents, hold: database.hub.holdState(of: snapshot), server: self)
     line.current = (pieces, snapshot)
     return pieces
   }
@@ -89,6 +89,7 @@ extension Server {
       Self.writeHead(format, database.database.lastCommitID, &writer)
     }
     let tail = ByteBuffer { $0.append(format == .update3 ? "],\"error\":null}" : ",\"error\":null}") }
+    request.stream.append(contents.hold)
     request.stream.append([.bytes(head), .pieces(contents, next: 0), .bytes(tail)])
     request.stream.isOpen = false
     schedulePump(request.session)

@@ -73,7 +73,7 @@ extension Session {
   // MARK: - What is large
 
   /// Answers a transaction that only selected, with much to tell.
-  func replyToSelects(idText: String, _ result: consuming TransactionResult) {
+  func replyToSelects(idText: String, _ result: consuming TransactionResult, of database: ServedDatabase) {
     server.touch(self)
     connection.output.append("{\"id\":")
     connection.output.append(utf8: idText)
@@ -92,7 +92,8 @@ extension Session {
     parts.append(.bytes(ByteBuffer(string: ",\"error\":null}")))
     let arranged = deferred.reduce(0) { $0 + ($1.needsArrangement ? $1.rowCountMax : 0) }
     server.resultMemory.reuse(result)
-    begin(OutputStream(parts, claim: arranged > 0 ? ArrangementClaim(arranged, on: server.rowArranger) : nil))
+    let hold = database.hub.holdState(of: database.database.snapshot)
+    begin(OutputStream(holds: [hold], parts, claim: arranged > 0 ? ArrangementClaim(arranged, on: server.rowArranger) : nil))
   }
 
   /// Sends what the monitors are owed. No segment is open for this session: what is taken out of a sum leaves at once, since a segment
@@ -114,7 +115,7 @@ extension Session {
     let owed = hub.takeOwed(
       subscription, current: contents.snapshot, lastCommitID: contents.lastCommitID, history: database.history)
     guard let owed, !hub.sendAtOnce(owed, for: subscription) else { return false }
-    begin(OutputStream(update: part(owed, for: subscription, of: database)))
+    begin(OutputStream(hold: owed.hold, update: part(owed, for: subscription, of: database)))
     return true
   }
 
@@ -129,10 +130,11 @@ extension Session {
   func send(_ update: LargeUpdate, for subscription: Subscription) {
     guard let (database, _) = monitors[subscription.id] else { return }
     let part = part(update, for: subscription, of: database)
-    guard let stream else { return begin(OutputStream(update: part)) }
+    guard let stream else { return begin(OutputStream(hold: update.hold, update: part)) }
     // What was written behind the others comes before this one.
     if let output = takeOutput() { stream.append([.bytes(output.bytes)]) }
     stream.append([part])
+    stream.append(update.hold)
   }
 
   private func part(_ update: LargeUpdate, for subscription: Subscription, of database: ServedDatabase) -> OutputStream.Part {

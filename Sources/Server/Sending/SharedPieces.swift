@@ -19,6 +19,7 @@ final class SharedPieces {
   }
 
   private unowned let server: Server
+  let hold: StateHold
   private var pieces: [ByteBuffer?] = []
   /// The message from each piece on, and behind the last of them from the next one on.
   private var starts: [any MessagePieces]
@@ -33,15 +34,17 @@ final class SharedPieces {
   /// The server counts what is retained.
   var isCounted = false
 
-  /// Pieces that are encoded in one go.
-  private static let piecesPerJob = 8
+  /// Pieces that are encoded in one go; fewer when rows are so large that some hold more than they should.
+  static let piecesPerJob = 8
   /// Values that are looked at in one go, so that others have their turn.
   private static let looksPerJobMax = 400_000
   /// Pieces behind the newest that are kept for others when not all are.
-  private static let piecesKept = 16
+  static let piecesKept = 16
 
-  init(_ message: any MessagePieces, server: Server) {
+  /// - Parameter hold: of the oldest state of the database that the message tells of.
+  init(_ message: any MessagePieces, hold: StateHold, server: Server) {
     self.server = server
+    self.hold = hold
     lastProgress = server.eventLoop.now
     lastTake = lastProgress
     starts = [message]
@@ -74,6 +77,7 @@ final class SharedPieces {
     var start: any MessagePieces
     var pieces: [ByteBuffer] = []
     var starts: [any MessagePieces] = []
+    var byteCount = 0
     var isComplete = false
   }
 
@@ -87,10 +91,11 @@ final class SharedPieces {
       var job = Job(start: message)
       var writer = ByteWriter(capacity: size + 4096)
       var looks = 0
-      while job.pieces.count < Self.piecesPerJob, looks < Self.looksPerJobMax, !job.isComplete {
+      while job.pieces.count < Self.piecesPerJob, job.byteCount < Self.piecesPerJob * size, looks < Self.looksPerJobMax, !job.isComplete {
         writer.removeAll()
         job.isComplete = !message.writePiece(until: size, looks: &looks, to: &writer)
         job.pieces.append(ByteBuffer(copying: writer))
+        job.byteCount += writer.count
         job.starts.append(message)
       }
       return job
@@ -101,7 +106,7 @@ final class SharedPieces {
       let woken = waiting
       waiting = []
       for session in woken { server.schedulePump(session) }
-      server.trimPieces()
+      server.trimPieces(newest: self)
     }
   }
 
@@ -137,6 +142,11 @@ final class SharedPieces {
   func retire() { drop(before: pieces.count) }
 }
 
+/// What is counted belongs to those who send it, or are kept for those who come a moment later.
+struct WeakPieces {
+  weak var pieces: SharedPieces?
+}
+
 extension Server {
   /// How long pieces that nobody takes are kept for those who come a moment later.
   private static let piecesKept = TimeAmount.seconds(1)
@@ -145,34 +155,45 @@ extension Server {
   fileprivate func count(_ pieces: SharedPieces) {
     guard !pieces.isCounted else { return }
     pieces.isCounted = true
-    sharedPieces.append(pieces)
+    countedPieces.append(WeakPieces(pieces: pieces))
     scheduleRetirement(of: pieces)
   }
 
   private func scheduleRetirement(of pieces: SharedPieces) {
-    after(Self.piecesKept) { [self] in
+    after(Self.piecesKept) { [self, weak pieces] in
+      guard let pieces else { return countedPieces.removeAll { $0.pieces == nil } }
       if pieces.isInUse(within: Self.piecesKept) || pieces.isBusy { return scheduleRetirement(of: pieces) }
       pieces.retire()
       pieces.isCounted = false
-      sharedPieces.removeAll { $0 === pieces }
+      countedPieces.removeAll { $0.pieces == nil || $0.pieces === pieces }
       for database in databases.values { database.forget(pieces) }
     }
   }
 
-  /// Keeps encoded pieces within their limit: the oldest go first, and of a single message what was encoded first.
-  func trimPieces() {
+  /// Pieces that are being sent or were a moment ago, oldest first.
+  var sharedPieces: [SharedPieces] { countedPieces.compactMap(\.pieces) }
+
+  /// Keeps encoded pieces within their limit: the oldest go first, of each message what was encoded first. Those of the newest stay in any
+  /// case, so that whoever waits for them gets on.
+  fileprivate func trimPieces(newest: SharedPieces) {
+    let sharedPieces = sharedPieces
     var total = sharedPieces.reduce(0) { $0 + $1.retainedBytes }
-    for pieces in sharedPieces where total > limits.contentsBytesMax {
-      total -= pieces.retainedBytes
-      pieces.keepFew()
-      total += pieces.retainedBytes
+    func trim(_ drop: (SharedPieces) -> Void) {
+      for pieces in sharedPieces where total > limits.contentsBytesMax && pieces !== newest {
+        total -= pieces.retainedBytes
+        drop(pieces)
+        total += pieces.retainedBytes
+      }
     }
+    trim { $0.keepFew() }
+    trim { $0.retire() }
+    if total > limits.contentsBytesMax { newest.keepFew() }
   }
 
   /// The pieces of an update, which all share who are told it.
   func pieces(of update: LargeUpdate, in database: ServedDatabase) -> SharedPieces {
     if let pieces = database.updates[update.key] { return pieces }
-    let pieces = SharedPieces(update.changes, server: self)
+    let pieces = SharedPieces(update.changes, hold: update.hold, server: self)
     database.updates[update.key] = pieces
     count(pieces)
     return pieces
@@ -182,10 +203,19 @@ extension Server {
 extension ServedDatabase {
   /// Forgets pieces that nobody takes any more. Who is in the middle of them keeps them.
   fileprivate func forget(_ pieces: SharedPieces) {
-    for (key, line) in contents where line.current?.pieces === pieces {
+    forgetPieces { $0 === pieces }
+  }
+
+  /// Keeps no pieces for those who may come.
+  func forgetAllPieces() {
+    forgetPieces { _ in true }
+  }
+
+  private func forgetPieces(_ isForgotten: (SharedPieces) -> Bool) {
+    for (key, line) in contents where line.current.map({ isForgotten($0.pieces) }) == true {
       line.current = nil
       if line.queue.isEmpty { contents[key] = nil }
     }
-    updates = updates.filter { $0.value !== pieces }
+    updates = updates.filter { !isForgotten($0.value) }
   }
 }

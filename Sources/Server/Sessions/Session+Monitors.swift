@@ -61,7 +61,8 @@ extension Session {
   private func replyChanges(
     _ id: JSONValue, _ database: ServedDatabase, _ subscription: Subscription, _ commits: [Commit]
   ) {
-    let missed = LargeUpdate(commits, for: subscription, lastCommitID: database.database.lastCommitID)
+    let missed = database.hub.missed(
+      commits, by: subscription, in: database.database.snapshot, lastCommitID: database.database.lastCommitID)
     func writeHead(_ writer: inout ByteWriter) {
       writer.append("[true,\"")
       database.database.lastCommitID.write(to: &writer)
@@ -81,7 +82,7 @@ extension Session {
       writeHead(&writer)
     }
     begin(
-      OutputStream([
+      OutputStream(holds: [missed.hold], [
         .bytes(head), .pieces(server.pieces(of: missed, in: database), next: 0, ifEmpty: ByteBuffer(string: "{}")),
         .bytes(ByteBuffer(string: "],\"error\":null}")),
       ]))
@@ -140,12 +141,13 @@ extension Session {
       id.write(to: &writer)
       writer.append(",\"result\":{},\"error\":null}")
     }
-    let stream = OutputStream([])
+    let hold = database.hub.holdState(of: snapshot)
+    let stream = OutputStream(holds: [hold], [])
     stream.isOpen = true
     begin(stream)
     compare(comparison, for: stream) { [server] changes in
       let owed = OwedChanges(changes, of: specification, format: subscription.format)
-      return [.update(SharedPieces(owed, server: server), next: 0, head: head), .bytes(reply)]
+      return [.update(SharedPieces(owed, hold: hold, server: server), next: 0, head: head), .bytes(reply)]
     }
     return true
   }

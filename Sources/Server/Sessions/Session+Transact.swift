@@ -26,7 +26,7 @@ extension Session {
     switch consume execution {
     case .done(let result, let isDurable):
       server.touch(self)
-      guard result.deferred.isEmpty else { return replyToSelects(idText: id.text(sorted: false), result) }
+      guard result.deferred.isEmpty else { return replyToSelects(idText: id.text(sorted: false), result, of: database) }
       connection.output.append("{\"id\":")
       id.write(to: &connection.output)
       finishTransactReply(result, of: database, isDurable: isDurable)
@@ -54,7 +54,7 @@ extension Session {
     idText: String, _ result: consuming TransactionResult, database: ServedDatabase, isDurable: Bool
   ) {
     server.touch(self)
-    guard result.deferred.isEmpty else { return replyToSelects(idText: idText, result) }
+    guard result.deferred.isEmpty else { return replyToSelects(idText: idText, result, of: database) }
     connection.output.append("{\"id\":")
     connection.output.append(utf8: idText)
     finishTransactReply(result, of: database, isDurable: isDurable)
