@@ -6,6 +6,7 @@
 
 import JSONRPC
 import NIOCore
+import Streams
 
 extension Remote {
   /// The `status` column of a row that configures this remote.
@@ -20,7 +21,7 @@ extension Remote {
       if let lastConnected { status.append(("sec_since_connect", seconds(since: lastConnected))) }
       if let lastDisconnected { status.append(("sec_since_disconnect", seconds(since: lastDisconnected))) }
     }
-    if let lastError { status.append(("last_error", lastError)) }
+    if let error = lastError ?? tlsProblem { status.append(("last_error", error)) }
     if sessions.count > 1 { status.append(("n_connections", "\(sessions.count)")) }
     return status + lockStatus
   }
@@ -30,6 +31,14 @@ extension Remote {
     if method.isPassive { return isListening ? "listening" : "not listening" }
     return currentState.rawValue.lowercased()
   }
+
+  /// What is the matter with it, in words for people; nil when nothing is known of.
+  var problem: String? {
+    lastErrorDetails ?? lastError ?? tlsProblem
+  }
+
+  /// Why nobody can connect to a listener that is open.
+  private var tlsProblem: String? { method.isTLS && isListening ? TLSContext.shared.problem : nil }
 
   private var currentState: State {
     guard let session = sessions.first else { return state }

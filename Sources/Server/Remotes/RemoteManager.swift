@@ -89,7 +89,7 @@ final class RemoteManager {
   /// All remotes with what they do, `db:` forms expanded, for `ovsdb-server/show-remotes`.
   var stateTable: String {
     var rows = remotes.map { name, remote in
-      [name, remote.stateWord, "\(remote.sessions.count)", remote.lastErrorDetails ?? remote.lastError ?? "-"]
+      [name, remote.stateWord, "\(remote.sessions.count)", remote.problem ?? "-"]
     }
     rows += refused.map { target, reason in [target, "refused", "0", reason] }
     guard !rows.isEmpty else { return "" }

@@ -96,14 +96,21 @@ package final class TLSContext: Sendable {
     for line in current.report.warnings(at: clock()) { Log.streamSSL.warning("\(line)") }
   }
 
-  /// Logs that whoever connects to a listener will be refused, which otherwise the first client would bring to light.
-  func announce(listener name: String, _ limit: Logger.Metadata?) {
+  /// Why there can be no connection, in words; nil when all that it takes is there.
+  package var problem: String? {
     do throws(StreamError) {
       _ = try prepared()
+      return nil
     } catch {
-      Log.streamSSL.warning(
-        "\(name): nobody can connect before private key, certificate and CA certificate are there and can be used", metadata: limit)
+      return error.description
     }
+  }
+
+  /// Logs that whoever connects to a listener will be refused, which otherwise the first client would bring to light.
+  func announce(listener name: String, _ limit: Logger.Metadata?) {
+    guard problem != nil else { return }
+    Log.streamSSL.warning(
+      "\(name): nobody can connect before private key, certificate and CA certificate are there and can be used", metadata: limit)
   }
 
   private func log(_ report: TLSCertificateReport) {

@@ -51,6 +51,17 @@ struct TLSWordsTests {
     #expect(lastLine(result) == "ovsdb-client: transaction failed (Protocol error: the other side uses SSL/TLS)")
   }
 
+  @Test func whatAServerLacksThatNobodyCanConnectTo() throws {
+    let fixture = try TLSFixture()
+    func state(_ server: RemoteServer) throws -> String? {
+      try server.lines("ovsdb-server/show-remotes").first { $0.hasPrefix("pssl:") }
+    }
+    let (lacking, _) = try fixture.start(tls: [])
+    #expect(try state(lacking)?.contains(#/listening +0 +TLS is not set up: Private key must be configured/#) == true)
+    let (ready, _) = try fixture.start()
+    #expect(try state(ready)?.contains(#/listening +0 +-$/#) == true)
+  }
+
   @Test func whatIsMissingHere() throws {
     let directory = try RunDirectory()
     let result = try run(Side.ours.tool("ovsdb-client"), ["list-dbs", "ssl:127.0.0.1:1"], in: directory)
