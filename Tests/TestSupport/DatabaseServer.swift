@@ -118,9 +118,10 @@ package final class DatabaseServer {
   /// Ends the server as a crash would.
   package func kill() throws {
     guard let process else { return }
-    // With a wrapper the server is its child, in the same process group.
+    // With a wrapper the server is its child, in the same process group, and ends a moment later.
     Glibc.kill(-process.pid, SIGKILL)
     _ = try process.waitForExit(seconds: 60)
+    try waitUntil("the end of all of its processes") { !ProcessGroup(process.pid).isRunning }
     self.process = nil
   }
 
