@@ -82,7 +82,7 @@ let tests: [Target] = [
   .testTarget(
     name: "DaemonTests", dependencies: ["Daemon", "DaemonProbe", "ovs-appctl", "CPosixShims", logging], swiftSettings: settings),
   .testTarget(
-    name: "ControlTests", dependencies: ["Control", "Daemon", "DaemonProbe", "ovs-appctl", nioCore, nioEmbedded, nioPosix],
+    name: "ControlTests", dependencies: ["Control", "Streams", "Daemon", "DaemonProbe", "ovs-appctl", nioCore, nioEmbedded, nioPosix],
     swiftSettings: settings),
   .testTarget(name: "BenchmarkingTests", dependencies: ["Benchmarking", "CBenchmarkingShims"], swiftSettings: settings),
   .testTarget(

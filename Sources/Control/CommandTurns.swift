@@ -5,6 +5,7 @@
 
 internal import DequeModule
 internal import NIOCore
+internal import Streams
 
 /// The sessions of one event loop that may have a request to execute. Lives on that loop.
 final class CommandTurns {
@@ -15,8 +16,6 @@ final class CommandTurns {
 
   /// How long commands are executed before the sockets are looked at.
   static let turn = TimeAmount.milliseconds(1)
-  /// The event loop looks at the sockets when no task is due. So this is how long it is left to them.
-  static let breath = TimeAmount.microseconds(100)
 
   /// - Parameter now: the time by which turns end; that of the loop if nil.
   init(loop: any EventLoop, now: (() -> NIODeadline)? = nil) {
@@ -48,6 +47,6 @@ final class CommandTurns {
     } while now() < end
     // Until here a turn counts as scheduled: a session that joins meanwhile must not begin the next one before the breath.
     isScheduled = false
-    if !waiting.isEmpty { schedule(after: Self.breath) }
+    if !waiting.isEmpty { schedule(after: .breath) }
   }
 }

@@ -3,6 +3,7 @@
 import Dispatch
 import NIOCore
 import NIOEmbedded
+import Streams
 import Synchronization
 import Testing
 
@@ -67,11 +68,11 @@ import Testing
     let kept = try Self.connect((0..<7).map { Self.request("a", id: $0) }, loop, turns, commands)
     loop.run()
     #expect(trace.value.count == 3)
-    loop.advanceTime(by: CommandTurns.breath - .nanoseconds(1))
+    loop.advanceTime(by: .breath - .nanoseconds(1))
     #expect(trace.value.count == 3)
     loop.advanceTime(by: .nanoseconds(1))
     #expect(trace.value.count == 6)
-    loop.advanceTime(by: CommandTurns.breath)
+    loop.advanceTime(by: .breath)
     #expect(trace.value.count == 7)
     withExtendedLifetime(kept) {}
   }
