@@ -26,7 +26,7 @@ package final class StateHold: Sendable {
 
 /// The states of one database that are needed.
 struct StateHolds {
-  /// In the order in which they began.
+  /// In the order of the states, not of their making: somebody may come who knows an older one.
   private var holds: Deque<WeakHold> = []
   /// Bytes of all rows that commits have replaced or deleted.
   private var displacedBytes = 0
@@ -56,7 +56,8 @@ struct StateHolds {
     }
     let hold = StateHold(
       sequence: sequence, displacedBytes: displacedBytes - bytes, databaseBytes: databaseBytes + bytes, owner: owner)
-    holds.append(WeakHold(hold: hold))
+    let place = holds.lastIndex { $0.hold.map { $0.displacedBytes <= hold.displacedBytes } == true }
+    holds.insert(WeakHold(hold: hold), at: place.map { $0 + 1 } ?? 0)
     return hold
   }
 
