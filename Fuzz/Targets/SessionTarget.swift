@@ -66,11 +66,9 @@ private final class SessionScript {
   }()
 
   init() throws {
-    let file = try ScratchFile.fresh("session.db")
     schema = try Catalog.makeSchema()
-    try ScratchFile.makeDatabase(file, schema: schema)
     embedded = try EmbeddedServer(on: loop, rundir: ScratchFile.directory(), limits: Self.limits)
-    try embedded.server.openDatabase(file)
+    try embedded.addDatabase(schema, file: "session.db")
     for number in 0..<Self.clientCount { clients.append(try connect(number)) }
     clients[0].send("{\"id\":\"rows\",\"method\":\"transact\",\"params\":\(Self.rows)}")
     // It takes long, by these limits.

@@ -49,14 +49,10 @@ private final class Follower {
     if isRelay {
       try embedded.server.openDatabase("relay:db:\(EmbeddedServer.nowhere)")
     } else {
-      let file = try ScratchFile.fresh("source.db")
-      try ScratchFile.makeDatabase(file, schema: Catalog.makeSchema())
-      try embedded.server.openDatabase(file)
+      try embedded.addDatabase(Catalog.makeSchema(), file: "source.db")
       _ = try embedded.becomeBackup()
     }
-    client = EmbeddedPeer(loop: loop)
-    try embedded.accept(client.channel, name: "client")
-    try client.begin()
+    client = try embedded.connect("client", on: loop)
     client.send(#"{"id":1,"method":"monitor_cond","params":["_Server","m",{"Database":[{}]}]}"#)
     loop.run()
     var count = 0

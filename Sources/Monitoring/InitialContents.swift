@@ -44,6 +44,11 @@ extension MonitorSpecification {
     tables.reduce(0) { $0 + ($1.kinds.contains(.initial) ? snapshot.tables[$1.table.index].rows.count : 0) }
   }
 
+  /// What these rows take, in bytes.
+  package func byteCount(in snapshot: Snapshot) -> Int {
+    tables.reduce(0) { $0 + ($1.kinds.contains(.initial) ? snapshot.tables[$1.table.index].byteCount : 0) }
+  }
+
   /// Appends `<table-updates>` with all rows the monitor shows.
   package func writeInitialContents(of snapshot: Snapshot, format: UpdateFormat, to writer: inout ByteWriter) {
     var cursor = ContentsCursor(format: format)

@@ -179,6 +179,8 @@ package final class MonitorHub {
   /// To share so few bytes costs more than to copy them.
   private static let alwaysCopiedBytesMax = 4 << 10
   private static let retainedChangesMax = 1024
+  /// Of a row that is so many times larger than an update may be, it is not tried how little of it is told: just looking takes long.
+  private static let tellablePart = 16
 
   private func encode(
     _ group: MonitorGroup, _ commit: Commit, isDifferential: Bool, _ before: StateBefore
@@ -197,8 +199,13 @@ package final class MonitorHub {
   /// - Returns: how many bytes the update has; nil when it is too large to be made at once.
   private func encode(_ group: MonitorGroup, _ format: UpdateFormat, _ writer: inout ByteWriter) -> Int? {
     writer.removeAll()
+    let rowBytesMax = inlineBytesMax.saturatingTimes(Self.tellablePart)
     var updates = TableUpdatesWriter(format: format)
     for change in group.changes {
+      guard change.change.byteCount <= rowBytesMax else {
+        writer = ByteWriter()
+        return nil
+      }
       updates.write(change.change, states: change.states, of: group.specification.tables[change.position], to: &writer)
       guard writer.count <= inlineBytesMax else {
         writer = ByteWriter()
@@ -257,21 +264,8 @@ package final class MonitorHub {
   ///
   /// - Returns: false, with nothing sent, when it is not.
   package func sendAtOnce(_ owed: LargeUpdate, for subscription: Subscription) -> Bool {
-    guard owed.changes.rowCountMax <= inlineRowsMax else { return false }
-    var changes = owed.changes
-    var looks = 0
-    update2.removeAll()
-    guard !changes.writePiece(until: inlineBytesMax, looks: &looks, to: &update2) else { return false }
-    if !changes.isEmpty { subscription.client.send(update2, for: subscription, commitID: owed.commitID) }
+    guard owed.changes.write(rowsMax: inlineRowsMax, bytesMax: inlineBytesMax, to: &update2) else { return false }
+    if update2.count > 0 { subscription.client.send(update2, for: subscription, commitID: owed.commitID) }
     return true
-  }
-
-  /// Sends a client what one of its monitors is owed, as one update, made at once.
-  package func drain(
-    _ subscription: Subscription, current: Snapshot, lastCommitID: UUID, history: borrowing History
-  ) {
-    let owed = takeOwed(subscription, current: current, lastCommitID: lastCommitID, history: history)
-    guard let owed, owed.changes.write(to: &update2) else { return }
-    subscription.client.send(update2, for: subscription, commitID: owed.commitID)
   }
 }

@@ -128,23 +128,21 @@ package struct OwedChanges: MessagePieces {
     return false
   }
 
-  /// Writes everything at once over what the writer holds.
+  /// Writes everything at once over what the writer holds, if it is little; nothing when there are no changes.
   ///
-  /// - Returns: whether there is anything.
-  func write(to writer: inout ByteWriter) -> Bool {
+  /// - Returns: whether it is little. If not, the writer is empty.
+  package func write(rowsMax: Int, bytesMax: Int, to writer: inout ByteWriter) -> Bool {
+    guard rowCountMax <= rowsMax else { return false }
     var changes = self
     var looks = 0
     writer.removeAll()
-    while changes.writePiece(until: .max, looks: &looks, to: &writer) {}
-    return !changes.isEmpty
-  }
-
-  /// Appends everything, or `{}` for nothing.
-  package func writeAll(to writer: inout ByteWriter) {
-    var changes = self
-    var looks = 0
-    while changes.writePiece(until: .max, looks: &looks, to: &writer) {}
-    if changes.isEmpty { writer.append("{}") }
+    let hasMore = changes.writePiece(until: bytesMax, looks: &looks, to: &writer)
+    // The last row may be larger than all that was expected.
+    guard !hasMore, writer.count <= bytesMax else {
+      writer = ByteWriter()
+      return false
+    }
+    return true
   }
 
   /// - Returns: whether the table is done.

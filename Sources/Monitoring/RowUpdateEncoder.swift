@@ -19,6 +19,9 @@ package struct OwedChange: Sendable {
     self.old = old
     self.new = new
   }
+
+  /// What the larger of the two takes, in bytes.
+  package var byteCount: Int { max(old?.byteCount ?? 0, new?.byteCount ?? 0) }
 }
 
 extension MonitoredTable {

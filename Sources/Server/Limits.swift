@@ -35,6 +35,8 @@ package struct Limits: Sendable {
 
   /// Rows up to which a reply or update is made at once; a thousand rows take about a millisecond. Larger ones are made piece by piece.
   package var inlineRowsMax = 500
+  /// What such rows may take, in bytes: a few rows may be very large.
+  package var inlineBytesMax = 1 << 20
   /// What a transaction may take on the loop, in units of `WorkUnits`: some five milliseconds' worth. One that takes more is run beside it.
   package var transactionWorkMax = 100_000
   /// Rows of the tables whose rows are sorted for selects, or told apart by some of their columns, until these are sent, over all

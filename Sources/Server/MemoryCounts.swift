@@ -60,7 +60,7 @@ extension Server {
     counts.output = outputBytes
     counts.kept = keptBytes
     counts.history = databases.values.reduce(0) { $0 + $1.history.byteCount }
-    counts.pieces = sharedPieces.reduce(0) { $0 + $1.retainedBytes }
+    counts.pieces = retainedBytes.count
     counts.places = placesBytes
     return counts
   }

@@ -33,6 +33,8 @@ extension Server {
     if outputBytes != output { faults.append("\(outputBytes) bytes of output are counted, there are \(output)") }
     let kept = sessions.reduce(0) { $0 + $1.quota.bytes }
     if keptBytes != kept { faults.append("\(keptBytes) bytes are kept for clients, there are \(kept)") }
+    let pieces = sharedPieces.reduce(0) { $0 + $1.retainedBytes }
+    if retainedBytes.count != pieces { faults.append("\(retainedBytes.count) bytes of pieces are counted, there are \(pieces)") }
     let most = limits.memoryMax(databases: databases.values.map(\.database.byteCount), messageBytes: limits.messageBytesMax)
     for (name, amount, limit) in memoryCounts.compared(with: most) where amount > limit {
       faults.append("\(name) takes \(amount) bytes, \(limit) are allowed")

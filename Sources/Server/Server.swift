@@ -82,7 +82,9 @@ package final class Server {
   var pumping: Deque<Session> = []
   var isPumpScheduled = false
   let rowArranger = RowArranger()
-  var countedPieces: [WeakPieces] = []
+  var knownPieces: [WeakPieces] = []
+  let retainedBytes = RetainedBytes()
+  var isRetirementScheduled = false
 
   /// - Parameter hasThreads: for slow work; if not, the loop's owner lets time pass (EmbeddedServer.swift).
   package init(

@@ -68,9 +68,12 @@ extension MonitorHub {
 
   /// - Parameter history: one that remembers nothing lets all rows be compared.
   func drain(_ subscription: Subscription, _ database: Database, _ history: History? = nil) {
-    drain(
+    let owed = takeOwed(
       subscription, current: database.snapshot, lastCommitID: database.lastCommitID,
       history: history ?? History(baseID: database.lastCommitID))
+    var body = ByteWriter()
+    guard let owed, owed.changes.write(rowsMax: .max, bytesMax: .max, to: &body), body.count > 0 else { return }
+    subscription.client.send(body, for: subscription, commitID: owed.commitID)
   }
 }
 

@@ -20,7 +20,7 @@ final class ScenarioRunner: MonitorClient {
 
   func send(_ update: LargeUpdate, for subscription: Subscription) {
     var body = ByteWriter()
-    update.changes.writeAll(to: &body)
+    guard update.changes.write(rowsMax: .max, bytesMax: .max, to: &body), body.count > 0 else { return }
     send(body, for: subscription, commitID: update.commitID)
   }
 

@@ -21,26 +21,23 @@ final class LongServer {
   static let rowCount = 600
   static let workMax = 500
 
-  init(_ limits: Limits = Limits()) throws {
-    var limits = limits
-    limits.transactionWorkMax = Self.workMax
-    embedded = try EmbeddedServer(on: loop, rundir: try ScratchFile.directory(), limits: limits)
+  /// A transaction that concerns all rows is long.
+  static var limits: Limits {
+    var limits = Limits()
+    limits.transactionWorkMax = workMax
+    return limits
+  }
+
+  init(_ limits: Limits = LongServer.limits, surroundings: Surroundings = Surroundings()) throws {
+    embedded = try EmbeddedServer(on: loop, rundir: try ScratchFile.directory(), limits: limits, surroundings: surroundings)
     for name in ["db", "other"] {
       let text = """
         {"name":"\(name)","version":"1.0.0","tables":{"T":{"columns":{"n":{"type":"integer"},"s":{"type":"string"}},\
         "isRoot":true,"indexes":[["n"]]}}}
         """
-      let schema = try JSONDocument.parse(text).withRoot { try DatabaseSchema(json: $0) }
-      let file = try ScratchFile.fresh("long-\(name).db")
-      try ScratchFile.makeDatabase(file, schema: schema)
-      try embedded.server.openDatabase(file)
+      try embedded.addDatabase(text, file: "long-\(name).db")
     }
-    for number in 0..<4 {
-      let client = EmbeddedPeer(loop: loop)
-      try embedded.accept(client.channel, name: "client \(number)")
-      try client.begin()
-      clients.append(client)
-    }
+    for number in 0..<4 { clients.append(try embedded.connect("client \(number)", on: loop)) }
     let inserts = (0..<Self.rowCount).map { #"{"op":"insert","table":"T","row":{"n":\#($0)}}"# }
     send(0, #"{"id":"rows","method":"transact","params":["db",\#(inserts.joined(separator: ","))]}"#)
     pass()
@@ -66,6 +63,12 @@ final class LongServer {
     return work - before
   }
 
+  /// Has clients send a message each, which are read together.
+  func sendTogether(_ messages: [(client: Int, text: String)]) {
+    for (client, text) in messages { clients[client].send(text) }
+    loop.run()
+  }
+
   private var work: Int { embedded.server.databases.values.reduce(0) { $0 + $1.database.workDone } }
 
   /// Lets slow work come to its end.
@@ -78,10 +81,13 @@ final class LongServer {
   }
 
   /// Bytes of encoded pieces that the server keeps.
-  var retainedBytes: Int { embedded.server.sharedPieces.reduce(0) { $0 + $1.retainedBytes } }
+  var retainedBytes: Int { embedded.server.retainedBytes.count }
 
   /// The most that is held for one session until a sync.
   var heldBytesMax: Int { embedded.server.sessions.map { $0.backlogBytes }.max() ?? 0 }
+
+  /// Whether a reply or update is on its way in pieces.
+  var isStreaming: Bool { embedded.server.sessions.contains { $0.stream != nil } }
 
   func setReading(_ client: Int, _ isReading: Bool) { clients[client].setReading(isReading) }
 

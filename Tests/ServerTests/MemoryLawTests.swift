@@ -48,10 +48,7 @@ private final class CrowdedServer {
     let text = """
       {"name":"db","version":"1.0.0","tables":{"T":{"columns":{"n":{"type":"integer"},"s":{"type":"string"}},"isRoot":true}}}
       """
-    let schema = try JSONDocument.parse(text).withRoot { try DatabaseSchema(json: $0) }
-    let file = try ScratchFile.fresh("crowd-\(seed).db")
-    try ScratchFile.makeDatabase(file, schema: schema)
-    try embedded.server.openDatabase(file)
+    try embedded.addDatabase(text, file: "crowd-\(seed).db")
     for _ in 0..<4 { try connect() }
   }
 
@@ -62,10 +59,7 @@ private final class CrowdedServer {
   }
 
   private func connect() throws {
-    let client = EmbeddedPeer(loop: loop)
-    try embedded.accept(client.channel, name: "client \(clients.count)")
-    try client.begin()
-    clients.append(client)
+    clients.append(try embedded.connect("client \(clients.count)", on: loop))
   }
 
   func step() throws -> [String] {
@@ -141,17 +135,21 @@ private final class CrowdedServer {
 }
 
 @Suite struct MemoryLawTests {
-  @Test(arguments: 0..<8 as Range<UInt64>) func afterEveryStepTheLimitsHold(_ seed: UInt64) throws {
-    let server = try CrowdedServer(seed: seed)
-    for step in 0..<600 {
-      let faults = try server.step()
-      #expect(faults == [], "seed \(seed), step \(step)")
-      if !faults.isEmpty { return }
+  @Test func afterEveryStepTheLimitsHold() throws {
+    var reached: Set<String> = []
+    for seed in 0..<8 as Range<UInt64> {
+      let server = try CrowdedServer(seed: seed)
+      for step in 0..<600 {
+        let faults = try server.step()
+        #expect(faults == [], "seed \(seed), step \(step)")
+        if !faults.isEmpty { return }
+      }
+      print("seed \(seed): \(server.most), \(server.cutCount) clients cut or gone")
+      // Half a limit is near it: nothing is out of reach of the steps.
+      let most = CrowdedServer.limits.memoryMax(databases: [0], messageBytes: 0)
+      for (name, amount, limit) in server.most.compared(with: most) where amount > limit / 2 { reached.insert(name) }
     }
-    // Nothing of it is out of reach of the steps.
-    let most = server.most
-    print("seed \(seed): \(most), \(server.cutCount) clients cut or gone")
-    #expect(most.input > 0 && most.output > 0 && most.kept > 0 && most.history > 0 && most.pieces > 0 && most.places > 0)
+    #expect(reached.isSuperset(of: ["input", "output", "history", "pieces", "places"]), "\(reached)")
   }
 
   /// Rows that only a client needs which reads no more count, and it is cut when they take too much.

@@ -59,17 +59,20 @@ package struct DeferredRows: Sendable {
     return result
   }
 
-  /// The rows, when it takes a short look to find them all, and they are few.
-  func few(below rowsMax: Int) -> [Row]? {
+  /// The rows, when it takes a short look to find them all, and they are few and small.
+  func few(below rowsMax: Int, bytesMax: Int) -> [Row]? {
     var rows: [Row] = []
     var lookedAt = 0
+    var bytes = 0
     let lookedAtMax = rowsPerPieceMax
     for row in table.values {
       lookedAt += 1
-      guard lookedAt <= lookedAtMax, rows.count < rowsMax else { return nil }
-      if condition.holds(for: row) { rows.append(row) }
+      guard lookedAt <= lookedAtMax, rows.count < rowsMax, bytes <= bytesMax else { return nil }
+      guard condition.holds(for: row) else { continue }
+      rows.append(row)
+      bytes = bytes.saturatingPlus(row.byteCount)
     }
-    return rows.count < rowsMax ? rows : nil
+    return rows.count < rowsMax && bytes <= bytesMax ? rows : nil
   }
 
   /// Appends the next rows, until the writer holds `sizeMax` bytes or enough rows were looked at. They must be arranged if they need to.
@@ -128,8 +131,7 @@ extension Transaction {
   /// Whether a select is left to the caller: it has to look at all rows of a large table, which are as they were, and nothing is to be
   /// said behind the results later on, as when a sync fails.
   mutating func mayDefer(_ table: TableSchema, _ condition: Condition) -> Bool {
-    guard let terms = deferral, let params, tables[table.index].rows.count >= terms.rowsMin, needsScan(of: table, condition)
-    else { return false }
+    guard let terms = deferral, let params, terms.concern(tables[table.index]), needsScan(of: table, condition) else { return false }
     if !isDeferralChecked {
       isDeferralChecked = true
       if params.elements.dropFirst().contains(where: { $0.member("op")?.isString("commit") ?? false }) { deferral = nil }

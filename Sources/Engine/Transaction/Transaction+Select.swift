@@ -21,10 +21,10 @@ extension Transaction {
 
     writer.append("{\"rows\":[")
     let isDistinct = columns.contains { $0 === ColumnSchema.uuid }
-    if mayDefer(table, condition), let least = deferral?.rowsMin {
+    if mayDefer(table, condition), let terms = deferral {
       let select = DeferredRows(
         tables[table.index], condition, columns: columns, sort: sort, isDistinct: isDistinct, offset: writer.count)
-      if var rows = select.few(below: least) {
+      if var rows = select.few(below: terms.rowsMin, bytesMax: terms.bytesMax) {
         arrange(&rows, by: sort, for: columns, isDistinct: isDistinct)
         Self.write(rows, columns, &writer)
       } else {

@@ -43,13 +43,19 @@ package struct TransactionContext {
 package struct DeferralTerms: Sendable {
   /// Those with at least so many rows, and those that need a long look to find them.
   package var rowsMin: Int
+  /// Those whose rows take more bytes than this.
+  package var bytesMax: Int
   /// Of those that need arrangement: rows of all their tables.
   package var arrangedRowsMax: Int
 
-  package init(rowsMin: Int, arrangedRowsMax: Int = .max) {
+  package init(rowsMin: Int, bytesMax: Int = .max, arrangedRowsMax: Int = .max) {
     self.rowsMin = rowsMin
+    self.bytesMax = bytesMax
     self.arrangedRowsMax = arrangedRowsMax
   }
+
+  /// Whether a select of a table's rows may be one of them.
+  func concern(_ table: Table) -> Bool { table.rows.count >= rowsMin || table.byteCount > bytesMax }
 }
 
 /// What became of a transaction.

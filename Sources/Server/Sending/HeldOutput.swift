@@ -25,6 +25,13 @@ struct HeldOutput {
     self.awaited = awaited
   }
 
+  /// Whether it waits for nothing any more.
+  var isSynced: Bool { awaited.allSatisfy { $0.number <= $0.database.syncedNumber } }
+
+  func waits(for database: ServedDatabase) -> Bool {
+    awaited.contains { $0.database === database && $0.number > database.syncedNumber }
+  }
+
   /// Puts an error behind the results of the replies that wait for a database, which then wait no more.
   ///
   /// Source: Documentation/protocol/transactions.md#durability: 3.1.0 appends `{"details":"F: fsync failed","error":"I/O error",...}`.

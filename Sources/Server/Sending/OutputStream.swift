@@ -9,6 +9,7 @@ import JSON
 import Monitoring
 import NIOCore
 import OVSDB
+import Streams
 
 /// One large message of a session, between what came before it and what comes after.
 final class OutputStream {
@@ -48,6 +49,8 @@ final class OutputStream {
   private(set) var isOfUpdates = false
   /// What was written before it in the same segment.
   var before: HeldOutput?
+  /// What was written behind it in the same segment and waits for a sync.
+  var behind: [HeldOutput] = []
   var piecesInFlight = 0
   /// The monitor that is told its initial contents.
   let subscription: Subscription?
@@ -76,8 +79,19 @@ final class OutputStream {
     if holds.last !== hold { holds.append(hold) }
   }
 
+  /// Parts that updates may make of one stream: many large commits of one segment for a thousand monitors each would make millions.
+  private static let partsMax = 4096
+
   /// Whether updates of the open segment may be put behind it, or into it.
-  var takesUpdates: Bool { isOfUpdates && !isStarted }
+  var takesUpdates: Bool { isOfUpdates && !isStarted && parts.count < Self.partsMax }
+
+  /// Bytes of what comes behind it.
+  var behindBytes: Int { behind.reduce(0) { $0 + $1.bytes.readableBytes } }
+
+  /// Notes the failure of a sync that what comes behind it waits for.
+  func report(_ error: OVSDBError, to database: ServedDatabase) {
+    for position in behind.indices { behind[position].report(error, to: database) }
+  }
 
   /// Takes the rows that it waits for.
   func take(_ arranged: DeferredRows) {
@@ -161,8 +175,6 @@ extension Server {
   /// Pieces that are made before the sockets are looked at again, and how long making them may take.
   private static let piecesPerTurnMax = 8
   private static let pumpMax = TimeAmount.milliseconds(1)
-  /// The event loop looks at the sockets when no task is due. So this is how long it is left to them.
-  static let breath = TimeAmount.microseconds(100)
 
   /// Has a session's stream gone on with, after those of others.
   func schedulePump(_ session: Session) {
@@ -189,6 +201,6 @@ extension Server {
     }
     // Until here it counts as scheduled: a piece that the kernel takes at once must not begin the next turn before the breath.
     isPumpScheduled = !pumping.isEmpty
-    if isPumpScheduled { after(Self.breath) { [self] in runPumps() } }
+    if isPumpScheduled { after(.breath) { [self] in runPumps() } }
   }
 }

@@ -42,7 +42,9 @@ extension Server {
   ) {
     let snapshot = database.database.snapshot
     let specification = subscription.group.specification
-    guard specification.rowCount(in: snapshot) > limits.inlineRowsMax else {
+    let isLarge =
+      specification.rowCount(in: snapshot) > limits.inlineRowsMax || specification.byteCount(in: snapshot) > limits.inlineBytesMax
+    guard isLarge else {
       session.reply(id) { writer in
         Self.writeHead(subscription.format, database.database.lastCommitID, &writer)
         specification.writeInitialContents(of: snapshot, format: subscription.format, to: &writer)

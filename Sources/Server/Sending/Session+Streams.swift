@@ -60,14 +60,16 @@ extension Session {
     self.stream = nil
     connection.holdsOutput = false
     stream.subscription?.isStarting = false
-    connection.flush()
-    if closesAfterSending { return close() }
+    holdOutput(thatWasBehind: stream)
+    noteOutput()
+    if held.isEmpty, closesAfterSending { return close() }
     resume()
   }
 
   /// Bytes that are made and that the kernel has not taken.
   var backlogBytes: Int {
-    Int(clamping: connection.unsentCount) + connection.output.count + heldBytes + (stream?.before?.bytes.readableBytes ?? 0)
+    let aroundStream = (stream?.before?.bytes.readableBytes ?? 0) + (stream?.behindBytes ?? 0)
+    return Int(clamping: connection.unsentCount) + connection.output.count + heldBytes + aroundStream
   }
 
   // MARK: - What is large
@@ -102,28 +104,24 @@ extension Session {
     guard isOwed, acceptsUpdates else { return }
     while acceptsUpdates, let subscription = owed.popFirst() {
       guard let (database, current) = monitors[subscription.id], current === subscription else { continue }
-      if sendOwed(subscription, of: database), let stream { return start(stream) }
+      if let update = sendOwed(subscription, of: database) {
+        let stream = OutputStream(hold: update.hold, update: update.part)
+        begin(stream)
+        return start(stream)
+      }
     }
     if held.isEmpty { connection.flush() } else { hold() }
   }
 
-  /// Sends what a monitor is owed: at once when it is little, else as a stream.
+  /// Sends what a monitor is owed, if it is little.
   ///
-  /// - Returns: whether a stream was begun.
-  private func sendOwed(_ subscription: Subscription, of database: ServedDatabase) -> Bool {
+  /// - Returns: what is left to be sent as part of a stream, with the state that it begins with.
+  func sendOwed(_ subscription: Subscription, of database: ServedDatabase) -> (part: OutputStream.Part, hold: StateHold)? {
     let (contents, hub) = (database.database, database.hub)
     let owed = hub.takeOwed(
       subscription, current: contents.snapshot, lastCommitID: contents.lastCommitID, history: database.history)
-    guard let owed, !hub.sendAtOnce(owed, for: subscription) else { return false }
-    begin(OutputStream(hold: owed.hold, update: part(owed, for: subscription, of: database)))
-    return true
-  }
-
-  /// Sends what a monitor is owed at once, however much it is.
-  func sendAllOwed(_ subscription: Subscription, of database: ServedDatabase) {
-    let contents = database.database
-    database.hub.drain(
-      subscription, current: contents.snapshot, lastCommitID: contents.lastCommitID, history: database.history)
+    guard let owed, !hub.sendAtOnce(owed, for: subscription) else { return nil }
+    return (part(owed, for: subscription, of: database), owed.hold)
   }
 
   /// Sends an update of the open segment that is too large to be made at once, before the reply to the request that caused it.
@@ -131,7 +129,7 @@ extension Session {
     guard let (database, _) = monitors[subscription.id] else { return }
     let part = part(update, for: subscription, of: database)
     guard let stream else { return begin(OutputStream(hold: update.hold, update: part)) }
-    // What was written behind the others comes before this one.
+    // What was written behind the others comes before this one; nothing of it waits for a sync (`acceptsUpdates`).
     if let output = takeOutput() { stream.append([.bytes(output.bytes)]) }
     stream.append([part])
     stream.append(update.hold)

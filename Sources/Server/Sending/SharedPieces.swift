@@ -26,13 +26,16 @@ final class SharedPieces {
   private(set) var isComplete = false
   private var isEncoding = false
   private var waiting: [Session] = []
-  private(set) var retainedBytes = 0
+  private(set) var retainedBytes = 0 {
+    didSet { total.count += retainedBytes - oldValue }
+  }
+  private let total: RetainedBytes
   /// Pieces are kept for those who are close behind only.
   private var keepsFew = false
   private var lastProgress: NIODeadline
   private var lastTake: NIODeadline
-  /// The server counts what is retained.
-  var isCounted = false
+  /// The server knows of it, and sees to it that it is retired.
+  var isKnown = false
 
   /// Pieces that are encoded in one go; fewer when rows are so large that some hold more than they should.
   static let piecesPerJob = 8
@@ -45,10 +48,13 @@ final class SharedPieces {
   init(_ message: any MessagePieces, hold: StateHold, server: Server) {
     self.server = server
     self.hold = hold
+    total = server.retainedBytes
     lastProgress = server.eventLoop.now
     lastTake = lastProgress
     starts = [message]
   }
+
+  deinit { total.count -= retainedBytes }
 
   /// Whether somebody is on the way through: who asks for newer contents waits a little and shares them with others who do.
   var isBusy: Bool { !isComplete && server.eventLoop.now - lastProgress < .milliseconds(100) }
@@ -58,7 +64,7 @@ final class SharedPieces {
 
   func take(_ number: Int, for session: Session) -> Lookup {
     lastTake = server.eventLoop.now
-    server.count(self)
+    server.note(self)
     if isEnd(number) { return .end }
     let piece = number < pieces.count ? pieces[number] : nil
     // Ahead of whoever reads fastest, so that nobody waits.
@@ -142,52 +148,59 @@ final class SharedPieces {
   func retire() { drop(before: pieces.count) }
 }
 
-/// What is counted belongs to those who send it, or are kept for those who come a moment later.
+/// Bytes that all encoded pieces take.
+final class RetainedBytes {
+  fileprivate(set) var count = 0
+}
+
+/// Pieces belong to those who send them, or are kept for those who come a moment later.
 struct WeakPieces {
   weak var pieces: SharedPieces?
 }
 
 extension Server {
-  /// How long pieces that nobody takes are kept for those who come a moment later.
+  /// How long pieces that nobody takes are kept for those who come a moment later, and how often they are looked through.
   private static let piecesKept = TimeAmount.seconds(1)
 
-  /// Counts what pieces retain, until nobody has taken one for a while.
-  fileprivate func count(_ pieces: SharedPieces) {
-    guard !pieces.isCounted else { return }
-    pieces.isCounted = true
-    countedPieces.append(WeakPieces(pieces: pieces))
-    scheduleRetirement(of: pieces)
+  /// Notes pieces until nobody has taken one for a while.
+  fileprivate func note(_ pieces: SharedPieces) {
+    guard !pieces.isKnown else { return }
+    pieces.isKnown = true
+    knownPieces.append(WeakPieces(pieces: pieces))
+    scheduleRetirement()
   }
 
-  private func scheduleRetirement(of pieces: SharedPieces) {
-    after(Self.piecesKept) { [self, weak pieces] in
-      guard let pieces else { return countedPieces.removeAll { $0.pieces == nil } }
-      if pieces.isInUse(within: Self.piecesKept) || pieces.isBusy { return scheduleRetirement(of: pieces) }
-      pieces.retire()
-      pieces.isCounted = false
-      countedPieces.removeAll { $0.pieces == nil || $0.pieces === pieces }
-      for database in databases.values { database.forget(pieces) }
+  private func scheduleRetirement() {
+    guard !isRetirementScheduled else { return }
+    isRetirementScheduled = true
+    after(Self.piecesKept) { [self] in
+      isRetirementScheduled = false
+      retirePieces()
+      if !knownPieces.isEmpty { scheduleRetirement() }
     }
   }
 
+  /// Lets go of pieces that nobody takes any more. Who is in the middle of them has them encoded again.
+  private func retirePieces() {
+    for pieces in sharedPieces where !pieces.isInUse(within: Self.piecesKept) && !pieces.isBusy {
+      pieces.retire()
+      pieces.isKnown = false
+    }
+    for database in databases.values { database.forgetPieces { !$0.isKnown } }
+    knownPieces.removeAll { $0.pieces?.isKnown != true }
+  }
+
   /// Pieces that are being sent or were a moment ago, oldest first.
-  var sharedPieces: [SharedPieces] { countedPieces.compactMap(\.pieces) }
+  var sharedPieces: [SharedPieces] { knownPieces.compactMap(\.pieces) }
 
   /// Keeps encoded pieces within their limit: the oldest go first, of each message what was encoded first. Those of the newest stay in any
   /// case, so that whoever waits for them gets on.
   fileprivate func trimPieces(newest: SharedPieces) {
-    let sharedPieces = sharedPieces
-    var total = sharedPieces.reduce(0) { $0 + $1.retainedBytes }
-    func trim(_ drop: (SharedPieces) -> Void) {
-      for pieces in sharedPieces where total > limits.contentsBytesMax && pieces !== newest {
-        total -= pieces.retainedBytes
-        drop(pieces)
-        total += pieces.retainedBytes
-      }
-    }
-    trim { $0.keepFew() }
-    trim { $0.retire() }
-    if total > limits.contentsBytesMax { newest.keepFew() }
+    guard retainedBytes.count > limits.contentsBytesMax else { return }
+    let others = sharedPieces.filter { $0 !== newest }
+    for pieces in others where retainedBytes.count > limits.contentsBytesMax { pieces.keepFew() }
+    for pieces in others where retainedBytes.count > limits.contentsBytesMax { pieces.retire() }
+    if retainedBytes.count > limits.contentsBytesMax { newest.keepFew() }
   }
 
   /// The pieces of an update, which all share who are told it.
@@ -195,23 +208,19 @@ extension Server {
     if let pieces = database.updates[update.key] { return pieces }
     let pieces = SharedPieces(update.changes, hold: update.hold, server: self)
     database.updates[update.key] = pieces
-    count(pieces)
+    note(pieces)
     return pieces
   }
 }
 
 extension ServedDatabase {
-  /// Forgets pieces that nobody takes any more. Who is in the middle of them keeps them.
-  fileprivate func forget(_ pieces: SharedPieces) {
-    forgetPieces { $0 === pieces }
-  }
-
   /// Keeps no pieces for those who may come.
   func forgetAllPieces() {
     forgetPieces { _ in true }
   }
 
-  private func forgetPieces(_ isForgotten: (SharedPieces) -> Bool) {
+  /// Forgets pieces. Who is in the middle of them keeps them.
+  fileprivate func forgetPieces(_ isForgotten: (SharedPieces) -> Bool) {
     for (key, line) in contents where line.current.map({ isForgotten($0.pieces) }) == true {
       line.current = nil
       if line.queue.isEmpty { contents[key] = nil }

@@ -68,10 +68,12 @@ extension Session {
       database.database.lastCommitID.write(to: &writer)
       writer.append("\",")
     }
-    guard missed.changes.rowCountMax > server.limits.inlineRowsMax else {
+    var body = ByteWriter()
+    let limits = server.limits
+    guard !missed.changes.write(rowsMax: limits.inlineRowsMax, bytesMax: limits.inlineBytesMax, to: &body) else {
       return reply(id) { writer in
         writeHead(&writer)
-        missed.changes.writeAll(to: &writer)
+        if body.count > 0 { writer.append(body) } else { writer.append("{}") }
         writer.append("]")
       }
     }
@@ -113,24 +115,26 @@ extension Session {
     }
     // A plain monitor has no condition: its id changes and nothing else does.
     if current.format != .update, changed != previous {
-      sendAllOwed(current, of: database)
+      let owed = sendOwed(current, of: database)
       database.hub.move(current, to: changed)
-      if sendConditionChange(from: previous, of: current, database, id) { return }
+      if sendConditionChange(from: previous, of: current, database, id, behind: owed) { return }
     }
     replyEmpty(id)
   }
 
   /// Tells what enters and leaves by new conditions.
   ///
+  /// - Parameter owed: what the monitor is owed by the conditions until now, when it is too much to be sent at once.
   /// - Returns: whether it is so much that it is a stream, with the reply to the request behind it.
   private func sendConditionChange(
-    from previous: MonitorSpecification, of subscription: Subscription, _ database: ServedDatabase, _ id: JSONValue
+    from previous: MonitorSpecification, of subscription: Subscription, _ database: ServedDatabase, _ id: JSONValue,
+    behind owed: (part: OutputStream.Part, hold: StateHold)?
   ) -> Bool {
     let specification = subscription.group.specification
     let commitID = database.database.lastCommitID
     let snapshot = database.database.snapshot
     var comparison = ConditionChange(from: previous, to: specification, in: snapshot)
-    if !comparison.step(lookingAt: Self.looksAtOnceMax), comparison.changes.count <= server.limits.inlineRowsMax {
+    if owed == nil, !comparison.step(lookingAt: Self.looksAtOnceMax), isLittle(comparison.changes) {
       var body = ByteWriter()
       if comparison.write(format: subscription.format, to: &body) { send(body, for: subscription, commitID: commitID) }
       return false
@@ -142,7 +146,7 @@ extension Session {
       writer.append(",\"result\":{},\"error\":null}")
     }
     let hold = database.hub.holdState(of: snapshot)
-    let stream = OutputStream(holds: [hold], [])
+    let stream = OutputStream(holds: (owed.map { [$0.hold] } ?? []) + [hold], owed.map { [$0.part] } ?? [])
     stream.isOpen = true
     begin(stream)
     compare(comparison, for: stream) { [server] changes in
@@ -150,6 +154,12 @@ extension Session {
       return [.update(SharedPieces(owed, hold: hold, server: server), next: 0, head: head), .bytes(reply)]
     }
     return true
+  }
+
+  private func isLittle(_ changes: [(OwedChange, MonitoredTable)]) -> Bool {
+    let limits = server.limits
+    guard changes.count <= limits.inlineRowsMax else { return false }
+    return changes.reduce(0) { $0.saturatingPlus($1.0.byteCount) } <= limits.inlineBytesMax
   }
 
   /// Values that are compared at once when conditions change: a millisecond's worth.
@@ -189,9 +199,10 @@ extension Session {
 }
 
 extension Session: MonitorClient {
-  /// While replies wait for a disk, little is added to them: what comes meanwhile is summed up.
+  /// While replies wait for a disk, little is added to them, and nothing to a stream that they are behind: what comes meanwhile is
+  /// summed up.
   var acceptsUpdates: Bool {
-    (stream?.takesUpdates ?? true) && !isClosed && connection.isWritable
+    (stream.map { $0.takesUpdates && syncsAwaited.isEmpty } ?? true) && !isClosed && connection.isWritable
       && connection.output.count <= (holdsForSync ? server.limits.pieceBytes : Self.outputBytesMax)
       && heldBytes <= server.limits.pieceBytes
   }

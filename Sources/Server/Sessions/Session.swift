@@ -148,6 +148,7 @@ final class Session {
       noteInput()
     }
     if let stream {
+      holdOutput(behind: stream)
       if !stream.isStarted { start(stream) }
       return
     }

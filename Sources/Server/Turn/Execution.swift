@@ -63,7 +63,8 @@ struct ResultMemory: ~Copyable {
 extension Server {
   /// Which selects are left to be written while the reply is sent.
   var deferralTerms: DeferralTerms {
-    DeferralTerms(rowsMin: limits.inlineRowsMax, arrangedRowsMax: limits.arrangedRowsMax - rowArranger.rowCount)
+    DeferralTerms(
+      rowsMin: limits.inlineRowsMax, bytesMax: limits.inlineBytesMax, arrangedRowsMax: limits.arrangedRowsMax - rowArranger.rowCount)
   }
 
   /// Runs a transaction.

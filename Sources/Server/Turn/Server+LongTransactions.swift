@@ -14,6 +14,7 @@ import JSON
 import Journal
 import NIOCore
 import OVSDB
+import Streams
 
 extension Server {
   /// How many transactions that waited are run in a row.
@@ -41,7 +42,7 @@ extension Server {
     database.line.running = nil
     database.line.rowCount += 1
     let next = { [self] in runNext(in: database) }
-    if database.line.rowCount.isMultiple(of: Self.waitingPerTurnMax) { after(Self.breath, next) } else { soon(next) }
+    if database.line.rowCount.isMultiple(of: Self.waitingPerTurnMax) { after(.breath, next) } else { soon(next) }
   }
 
   private func run(_ transaction: LongTransaction) {

@@ -4,6 +4,7 @@
 // system call, and only then any reply or update leaves (Server+Segments.swift).
 
 import NIOCore
+import Streams
 
 extension Server {
   /// How many requests are executed before their replies are sent and the sockets looked at again.
@@ -30,7 +31,7 @@ extension Server {
       isTurnScheduled = false
       runTurn()
     }
-    if afterBreath { after(Self.breath, turn) } else { soon(turn) }
+    if afterBreath { after(.breath, turn) } else { soon(turn) }
   }
 
   private func runTurn() {

@@ -2,7 +2,9 @@
 //
 // Updates that many are told, or that wait for those who do not take them: the server holds one encoding, or a place.
 
+import Glibc
 import JSON
+import Journal
 import NIOCore
 import OVSDB
 import Testing
@@ -21,12 +23,12 @@ import Testing
   private static let update = LongServer.transact(1, #"{"op":"update","table":"T","where":[],"row":{"s":"x"}}"#)
 
   /// All of a server's rows are changed by one transaction that is short enough for the loop.
-  private func makeServer() throws -> LongServer {
+  private func makeServer(_ surroundings: Surroundings = Surroundings()) throws -> LongServer {
     var limits = Limits()
     limits.inlineRowsMax = 100
     limits.pieceBytes = 4096
     limits.transactionWorkMax = .max
-    return try LongServer(limits)
+    return try LongServer(limits, surroundings: surroundings)
   }
 
   @Test func equalMonitorsOfAClientShareOneEncodingAndComeBeforeTheReply() throws {
@@ -103,6 +105,52 @@ import Testing
     #expect(received.contains { $0.contains(#""id":7"#) })
     #expect(received.filter { $0.contains("update2") }.count < 10)
     #expect(received.last?.contains("x499") == true)
+    server.check()
+  }
+
+  /// The sync fails while the update is on its way.
+  @Test func aDurableReplyBehindLargeUpdatesReportsThatItsSyncFailed() throws {
+    var surroundings = Surroundings()
+    surroundings.fileSystem.syncData = { _ throws(SystemError) in throw SystemError(code: EIO) }
+    surroundings.fileSystem.sync = { _ throws(SystemError) in throw SystemError(code: EIO) }
+    surroundings.fileSystem.syncAll = { _ throws(SystemError) in throw SystemError(code: EIO) }
+    let server = try makeServer(surroundings)
+    server.send(1, Self.monitor(0))
+    server.pass()
+    _ = try server.replies(1)
+    server.embedded.server.slowWork.delays = { lane in (.milliseconds(1), lane.name == "work" ? .seconds(10) : .zero) }
+    server.send(1, Self.durable)
+    server.pass(seconds: 3)
+    #expect(server.isStreaming)
+    #expect(server.embedded.server.databases["db"]?.store?.log.syncFailure != nil)
+    server.pass(seconds: 100)
+    let received = try server.received(1)
+    #expect(received.first?.contains("update2") == true)
+    #expect(received.last?.contains(#""id":7"#) == true)
+    #expect(received.last?.contains("fsync failed") == true)
+  }
+
+  private static let durable = LongServer.transact(
+    7, #"{"op":"update","table":"T","where":[],"row":{"s":"mine"}},{"op":"commit","durable":true}"#)
+
+  /// A client's own update is on its way in pieces when the reply to its durable commit is due.
+  @Test(arguments: [false, true]) func aDurableReplyBehindLargeUpdatesWaitsForItsSync(isFollowed: Bool) throws {
+    let server = try makeServer()
+    server.embedded.server.slowWork.delays = { lane in
+      lane.name.hasPrefix("sync") ? (.zero, .seconds(20)) : (.milliseconds(1), .zero)
+    }
+    server.send(1, Self.monitor(0))
+    server.pass()
+    _ = try server.replies(1)
+    server.sendTogether(isFollowed ? [(1, Self.durable), (0, Self.update)] : [(1, Self.durable)])
+    server.pass(seconds: 10)
+    var received = try server.received(1)
+    #expect(received.contains { $0.contains("update2") && $0.contains("mine") })
+    #expect(!received.contains { $0.contains(#""id":7"#) })
+    server.pass(seconds: 21)
+    received = try server.received(1)
+    #expect(received.first?.contains(#""id":7"#) == true)
+    #expect(received.contains { $0.contains("update2") } == isFollowed)
     server.check()
   }
 }
