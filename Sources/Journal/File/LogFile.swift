@@ -174,6 +174,7 @@ package final class LogFile {
       keepsDamaged: Bool = false, parsesAhead: Bool = false, _ body: (Record) throws(LogError) -> Void
     ) throws(LogError) -> (log: LogFile, recovery: Recovery) {
       let log = log
+      defer { log.shared.examinedSize.store(log.size, ordering: .releasing) }
       var reader: RecordReader? = reader
       var ahead: ReadAhead?
       defer { ahead?.stop() }
@@ -285,59 +286,6 @@ package final class LogFile {
     hasExcess = false
     refusedByteCount = nil
     shared.readableSize.store(size, ordering: .releasing)
-  }
-}
-
-/// What the owner of a file shares with other threads.
-final class SharedState: Sendable {
-  /// Bytes of whole records, for those who copy from the file while it grows.
-  let readableSize = Atomic<Int>(0)
-  /// True from before another file is put in this one's place by its owner.
-  let isReplaced = Atomic<Bool>(false)
-  private let renamed = Mutex<NameTarget?>(nil)
-  private let firstFailure = Mutex<LogError?>(nil)
-
-  /// The name that the file got, while a crash could still bring back the one that had it before.
-  var unsyncedName: NameTarget? {
-    get { renamed.withLock { $0 } }
-    set { renamed.withLock { $0 = newValue } }
-  }
-
-  /// Set by a sync that failed; never cleared, because nobody can tell what the kernel dropped.
-  var failure: LogError? { firstFailure.withLock { $0 } }
-
-  func fail(_ error: LogError) {
-    firstFailure.withLock { first in
-      if first == nil { first = error }
-    }
-  }
-}
-
-/// Puts a file on stable storage, from any thread and as often as wanted.
-package struct SyncTarget: Sendable {
-  let path: String
-  let resolvedPath: String
-  let descriptor: Descriptor
-  let shared: SharedState
-  let lockFile: NamedFile
-
-  /// Waits until everything flushed before the call is on stable storage, under the file's own name.
-  ///
-  /// - Throws: `fsync failed`. After that the file takes no more records: the kernel reports a lost page once and then
-  ///   calls it clean, so a later success would prove nothing (fsync(2), NOTES).
-  package func sync() throws(LogError) {
-    if let failure = shared.failure { throw failure }
-    do {
-      try descriptor.fileSystem.syncData(descriptor.number)
-      if let name = shared.unsyncedName {
-        try name.sync()
-        shared.unsyncedName = nil
-      }
-    } catch {
-      let report = LogError.failed(path, "fsync failed", error)
-      shared.fail(report)
-      throw report
-    }
-    try checkName()
+    shared.examinedSize.store(size, ordering: .releasing)
   }
 }

@@ -207,22 +207,11 @@ package final class LogReplacement: @unchecked Sendable {
     let begin = copiedPosition
     while copiedPosition < end {
       let part = UnsafeMutableRawBufferPointer(rebasing: chunk[..<min(chunk.count, end - copiedPosition)])
-      try readOld(part)
+      try old.readWritten(part, at: copiedPosition, of: path)
       try write(UnsafeRawBufferPointer(part))
       copiedPosition += part.count
     }
     return end - begin
-  }
-
-  /// Fills `part` from the old file at the place to copy next.
-  private func readOld(_ part: UnsafeMutableRawBufferPointer) throws(LogError) {
-    let count: Int
-    do {
-      count = try old.readFully(part, at: copiedPosition)
-    } catch {
-      throw LogError.failed(path, "error reading \(part.count) bytes starting at offset \(copiedPosition)", error)
-    }
-    if count < part.count { throw LogError.cutOff(path, length: part.count, offset: copiedPosition) }
   }
 
   fileprivate func writePending() throws(LogError) {

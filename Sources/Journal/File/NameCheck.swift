@@ -2,6 +2,9 @@
 //
 // Whether the names still lead to the files that the process has open. Somebody may remove, replace or truncate a database file that is
 // in use, or its lock file: then what is written goes where nobody will read it, or another process writes the same file.
+//
+// A file that was truncated is too short until it is written again. Then there are zeros from where it was cut to where the write began,
+// and no record has any. So what was written since the last look is read once more, with the byte before it.
 
 import Glibc
 
@@ -44,6 +47,7 @@ extension SyncTarget {
     let wanted = shared.readableSize.load(ordering: .acquiring)
     guard let present = try? fileSystem.status(descriptor.number) else { return nil }
     if present.size < wanted { return "the file was truncated to \(present.size) of \(wanted) bytes" }
+    if let gap = examine(upTo: wanted) { return "the file was truncated, and then written: it has zeros at byte \(gap)" }
     switch NamedFile(path: resolvedPath, identity: present.identity).state(in: fileSystem) {
     case .removed: return "the file was removed"
     case .replaced: return "another file was put in the place of the file"
@@ -54,5 +58,53 @@ extension SyncTarget {
     case .replaced: return "another file was put in the place of the lock file"
     case .same: return nil
     }
+  }
+}
+
+extension SyncTarget {
+  private static let pieceByteCount = 1 << 18
+
+  /// Looks at what was written since the last look.
+  ///
+  /// - Returns: where there are zeros; nil when there are none, or it cannot be found out.
+  private func examine(upTo end: Int) -> Int? {
+    let examined = shared.examinedSize.load(ordering: .acquiring)
+    var position = max(0, examined - 1)
+    guard examined < end else { return nil }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: min(Self.pieceByteCount, end - position), alignment: 16)
+    defer { buffer.deallocate() }
+    while position < end {
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, end - position)])
+      guard let count = try? descriptor.readFully(piece, at: position), count == piece.count else { return nil }
+      if let gap = UnsafeRawBufferPointer(piece).firstZero { return position + gap }
+      position += count
+    }
+    shared.examinedSize.store(end, ordering: .releasing)
+    return nil
+  }
+}
+
+extension Descriptor {
+  /// Fills a buffer with what was written to the file while it was open.
+  ///
+  /// - Throws: the system's error; what shows that the file was truncated meanwhile.
+  func readWritten(_ buffer: UnsafeMutableRawBufferPointer, at offset: Int, of path: String) throws(LogError) {
+    let count: Int
+    do {
+      count = try readFully(buffer, at: offset)
+    } catch {
+      throw LogError.failed(path, "error reading \(buffer.count) bytes starting at offset \(offset)", error)
+    }
+    if count < buffer.count { throw LogError.cutOff(path, length: buffer.count, offset: offset) }
+    if let gap = UnsafeRawBufferPointer(buffer).firstZero {
+      throw LogError(.ioError, "\(path): the file was truncated, and then written: it has zeros at byte \(offset + gap)")
+    }
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  fileprivate var firstZero: Int? {
+    guard let start = baseAddress, let zero = memchr(start, 0, count) else { return nil }
+    return start.distance(to: UnsafeRawPointer(zero))
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The database file or its lock file is removed or replaced while a real server uses it. The server notices, says so, and
+// The database file or its lock file is removed, replaced or truncated while a real server uses it. The server notices, says so, and
 // writes the database into a new file of that name; it refuses to while another server has the lock.
 
 import Foundation
@@ -12,12 +12,25 @@ struct NameCheckTests {
   enum Mishap: String, CaseIterable {
     case removed = "the file was removed"
     case replaced = "another file was put in the place of the file"
+    case emptied
+    /// By less than the next record is long.
+    case shortened
     case lockRemoved = "the lock file was removed"
     case lockReplaced = "another file was put in the place of the lock file"
+
+    /// In the log.
+    var report: String {
+      switch self {
+      case .emptied, .shortened: "the file was truncated, and then written: it has zeros at byte "
+      default: rawValue
+      }
+    }
 
     func strike(_ path: String, lock: String) throws {
       switch self {
       case .removed: try #require(unlink(path) == 0)
+      case .emptied: try #require(truncate(path, 0) == 0)
+      case .shortened: try #require(truncate(path, off_t(try readBytes(path).count - 1)) == 0)
       case .lockRemoved: try #require(unlink(lock) == 0)
       case .replaced, .lockReplaced:
         let name = self == .replaced ? path : lock
@@ -45,7 +58,7 @@ struct NameCheckTests {
       try waitUntil("the new file", seconds: 60) { try readText(server.logPath).contains("the database is on stable storage again") }
     }
     let log = try readText(server.logPath)
-    #expect(log.contains("\(server.databasePath()): \(mishap.rawValue)"), "\(log)")
+    #expect(log.contains("\(server.databasePath()): \(mishap.report)"), "\(log)")
     try waitUntil("the recovery", seconds: 60) { try status(server) == "status: ok\n" }
     // Nobody else may have it.
     let other = try run(
